@@ -1,0 +1,3 @@
+//! The `nbsync` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The sync engine of nbsync.
+
+pub mod sync;

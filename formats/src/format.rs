@@ -1,0 +1,177 @@
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot};
+
+/// A way to write notebooks as text.
+///
+/// `extension` is that of the file, with its dot (`.py`). Formats of scripts
+/// take the comment prefix from it, the others ignore it.
+///
+/// Laws, for every text `t` that parses, with `d = parse(t)`:
+///
+/// - `d.update(keep all, no changes).text() == t`, byte for byte;
+/// - the cells of `d.update(slots)` are the cells that the slots say;
+/// - cells that a slot keeps have the same bytes in the new text;
+/// - the cells of `print(n)` are those of `n`, up to what the format is
+///   documented not to hold;
+/// - the same input gives the same bytes, on every machine.
+pub trait Format: Sync {
+    /// The name of the format.
+    fn name(&self) -> FormatName;
+
+    /// The extension that a file of this notebook has, or `None` if the format
+    /// can't hold its language.
+    fn extension(&self, notebook: &Notebook) -> Option<&'static str>;
+
+    /// Whether a text looks like this format. Cheap; [`parse`](Self::parse) has
+    /// the last word.
+    fn detect(&self, text: &str, extension: &str) -> bool;
+
+    /// Reads a text. Takes linear time and bounded stack on any input.
+    fn parse(&self, text: Arc<str>, extension: &str) -> Result<Box<dyn Document>, ParseError>;
+
+    /// Writes a notebook that has no file yet.
+    fn print(
+        &self,
+        notebook: &Notebook,
+        extension: &str,
+        carry: Carry,
+    ) -> Result<Printed, PrintError>;
+}
+
+/// A text that was read, and can be changed.
+pub trait Document: fmt::Debug + Send + Sync {
+    /// The text that was read.
+    fn text(&self) -> &Arc<str>;
+
+    /// The notebook as this text shows it: its view.
+    fn notebook(&self) -> &Notebook;
+
+    /// Changes the text so that it has these cells and notebook attributes.
+    ///
+    /// Attributes that the format doesn't show are left alone. The new text was
+    /// parsed again and has the intended cells, or this is an error.
+    fn update(
+        &self,
+        slots: &[Slot],
+        attributes: &[(NotebookAttribute, Option<Value>)],
+        carry: Carry,
+    ) -> Result<Printed, PrintError>;
+}
+
+/// A text that was made, and what its cells stand for.
+#[derive(Debug)]
+pub struct Printed {
+    /// The new text, parsed.
+    pub document: Box<dyn Document>,
+    /// For each cell of the document's view, the slot (or the cell of the
+    /// printed notebook) that it stands for.
+    ///
+    /// Several cells can stand for one, if the format can't help but split it.
+    /// `None` for a cell that the format needs for itself.
+    pub origins: Vec<Option<usize>>,
+}
+
+/// How much of what a notebook holds is written into a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carry {
+    /// Everything that the format has a place for: the file stands alone, on
+    /// a machine that has nothing else.
+    All,
+    /// What users of the format expect to see. The rest is kept by the caller.
+    Shown,
+}
+
+/// The formats that nbsync knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatName {
+    /// Jupyter notebooks, nbformat 4.
+    Ipynb,
+    /// marimo scripts.
+    Marimo,
+    /// Scripts with `# %%` cells, as jupytext's `py:percent`.
+    Percent,
+    /// The same with magics left as they are, as jupytext's `py:hydrogen`.
+    Hydrogen,
+}
+
+impl FormatName {
+    /// All formats, in the order in which they are tried on a text.
+    pub const ALL: [Self; 4] = [Self::Ipynb, Self::Marimo, Self::Hydrogen, Self::Percent];
+
+    /// The name as it stands in configurations and on command lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipynb => "ipynb",
+            Self::Marimo => "marimo",
+            Self::Percent => "percent",
+            Self::Hydrogen => "hydrogen",
+        }
+    }
+}
+
+impl fmt::Display for FormatName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for FormatName {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.as_str() == name)
+            .ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+/// A name that is not one of a [`FormatName`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown format `{0}`; the formats are ipynb, marimo, percent and hydrogen")]
+pub struct UnknownFormat(pub String);
+
+/// Returns the format of a name.
+pub fn format(name: FormatName) -> &'static dyn Format {
+    match name {
+        FormatName::Ipynb => &crate::ipynb::Ipynb,
+        FormatName::Marimo => &crate::marimo::Marimo,
+        FormatName::Percent => &crate::percent::PERCENT,
+        FormatName::Hydrogen => &crate::percent::HYDROGEN,
+    }
+}
+
+/// Returns the format of a text, or `None` if it is not a notebook.
+///
+/// `file_name` is the name without folders. Its extension decides which formats
+/// are possible, and names like `a.marimo.py` decide between them when the text
+/// allows both.
+pub fn detect(file_name: &str, text: &str) -> Option<FormatName> {
+    let extension = &file_name[file_name.rfind('.')?..];
+    FormatName::ALL.into_iter().find(|&name| format(name).detect(text, extension))
+}
+
+/// Refuses what no format may carry on: an empty file, or the markers of a
+/// merge.
+pub(crate) fn check_text(text: &str) -> Result<(), ParseError> {
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Err(ParseError::new(ParseErrorKind::Empty));
+    }
+    if let Some(offset) = text.find('\0') {
+        let kind = ParseErrorKind::NotANotebook("it has a NUL byte".to_owned());
+        return Err(ParseError::at(text, offset, kind));
+    }
+    let marker = if text.starts_with("<<<<<<<") { Some(0) } else { text.find("\n<<<<<<<") };
+    if let Some(offset) = marker {
+        let offset = offset + usize::from(offset > 0);
+        return Err(ParseError::at(text, offset, ParseErrorKind::ConflictMarkers));
+    }
+    Ok(())
+}

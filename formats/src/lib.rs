@@ -1,0 +1,36 @@
+//! The notebook model, and the file formats it is read from and written to.
+//!
+//! A notebook is a list of [`Cell`]s with metadata, whatever file it came from.
+//! Each [`Format`] reads text into a [`Document`], prints a notebook that has no
+//! file yet, and updates existing text by splicing: what an edit does not touch
+//! keeps its bytes.
+//!
+//! This crate doesn't read files, look at clocks, or know that there is a
+//! daemon. It never panics, whatever the input.
+//!
+//! # Terms
+//!
+//! - **source**: the text of a cell, without the marker or fence around it. In
+//!   this crate, never a file.
+//! - **outputs**: what running a code cell produced. Only `.ipynb` stores them.
+//! - **text format**: a format without outputs (percent, marimo).
+//! - **view**: the cells as one format shows them. A format that cannot hold a
+//!   text exactly shows it a little different from the model; the caller keeps
+//!   the correspondence, so that this difference never travels.
+
+#![deny(clippy::disallowed_methods)]
+
+mod edit;
+mod error;
+mod format;
+mod ipynb;
+mod marimo;
+mod marimo_metadata;
+mod notebook;
+mod percent;
+mod script;
+
+pub use edit::{Change, Slot};
+pub use error::{ParseError, ParseErrorKind, PrintError};
+pub use format::{Carry, Document, Format, FormatName, Printed, detect, format};
+pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};
