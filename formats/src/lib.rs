@@ -24,11 +24,15 @@ mod edit;
 mod error;
 mod format;
 mod ipynb;
+mod languages;
+mod lines;
+mod magics;
 mod marimo;
 mod marimo_metadata;
 mod notebook;
 mod percent;
 mod script;
+mod string_scanner;
 
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};

@@ -1,0 +1,100 @@
+//! Lines and blanks as Python's `str` has them, which is what jupytext works
+//! with.
+
+use std::ops::Range;
+
+/// Whether `str.isspace` is true of a character, which is also what `\s` means.
+pub(crate) fn is_space(char: char) -> bool {
+    char.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&char)
+}
+
+/// Returns the text without blanks at both ends (`str.strip`).
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// Returns the text without blanks at its start (`str.lstrip`).
+pub(crate) fn trim_start(text: &str) -> &str {
+    text.trim_start_matches(is_space)
+}
+
+/// Returns the text without blanks at its end (`str.rstrip`).
+pub(crate) fn trim_end(text: &str) -> &str {
+    text.trim_end_matches(is_space)
+}
+
+/// Whether a line has nothing but blanks.
+pub(crate) fn is_blank(line: &str) -> bool {
+    line.chars().all(is_space)
+}
+
+/// A line of a text: where its content is, and where the next line starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineSpan {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) next: usize,
+}
+
+impl LineSpan {
+    /// Returns the range of the content, without the line break.
+    pub(crate) fn content(self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
+/// Returns the lines of a text (`str.splitlines`): also a form feed and other
+/// separators end a line, and a break at the end of the text starts no new one.
+pub(crate) fn line_spans(text: &str) -> Vec<LineSpan> {
+    let mut res = Vec::new();
+    let mut start = 0;
+    let mut chars = text.char_indices().peekable();
+    while let Some((end, char)) = chars.next() {
+        if !is_line_break(char) {
+            continue;
+        }
+        let mut next = end + char.len_utf8();
+        if char == '\r' && chars.next_if(|&(_, char)| char == '\n').is_some() {
+            next += 1;
+        }
+        res.push(LineSpan { start, end, next });
+        start = next;
+    }
+    if start < text.len() {
+        res.push(LineSpan { start, end: text.len(), next: text.len() });
+    }
+    res
+}
+
+/// Returns the contents of the lines of a text (`str.splitlines`).
+pub(crate) fn split_lines(text: &str) -> Vec<&str> {
+    line_spans(text).into_iter().map(|line| &text[line.content()]).collect()
+}
+
+fn is_line_break(char: char) -> bool {
+    matches!(
+        char,
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_where_python_ends_them() {
+        assert_eq!(split_lines(""), [""; 0]);
+        assert_eq!(split_lines("a\n"), ["a"]);
+        assert_eq!(split_lines("a\n\nb"), ["a", "", "b"]);
+        assert_eq!(split_lines("a\r\nb\rc\r\r\nd"), ["a", "b", "c", "", "d"]);
+        assert_eq!(split_lines("a\u{c}b\u{2028}c\u{1f}d\u{85}"), ["a", "b", "c\u{1f}d"]);
+    }
+
+    #[test]
+    fn blanks_include_the_separators_of_ascii() {
+        assert!(is_blank(" \t\u{1f}\u{a0}\u{3000}"));
+        assert!(!is_blank("\u{200b}"));
+        assert_eq!(trim("\u{1c} a \n"), "a");
+    }
+}
