@@ -28,6 +28,11 @@ pub trait Format: Sync {
     /// can't hold its language.
     fn extension(&self, notebook: &Notebook) -> Option<&'static str>;
 
+    /// Whether the format stores what running a cell produced.
+    fn has_outputs(&self) -> bool {
+        false
+    }
+
     /// Whether a text looks like this format. Cheap; [`parse`](Self::parse) has
     /// the last word.
     fn detect(&self, text: &str, extension: &str) -> bool;
@@ -51,6 +56,14 @@ pub trait Document: fmt::Debug + Send + Sync {
 
     /// The notebook as this text shows it: its view.
     fn notebook(&self) -> &Notebook;
+
+    /// Whether a code cell that the user wrote depends on this cell of the view.
+    ///
+    /// A cell that the format needs for itself (`import marimo as mo` for
+    /// markdown) becomes a cell of the notebook once it is used.
+    fn is_used(&self, _cell: usize) -> bool {
+        false
+    }
 
     /// Changes the text so that it has these cells and notebook attributes.
     ///

@@ -1,3 +1,12 @@
 //! The decisions of nbsync, without IO and without clocks.
 
 #![deny(clippy::disallowed_methods)]
+
+pub mod adopt;
+pub mod align;
+pub mod base;
+pub mod edit;
+pub mod lines;
+pub mod merge;
+pub mod reconcile;
+pub mod safety;

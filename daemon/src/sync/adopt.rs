@@ -1,0 +1,116 @@
+//! Takes up a pairing whose files are there, but not what they last agreed on.
+
+use std::sync::Arc;
+
+use nbsync_formats::{Attribute, Change, Document, PrintError};
+
+use super::base::{Base, BaseReplica, Dialect};
+use super::edit::{Edit, diff};
+use super::merge::{Conflict, Keyed};
+use super::reconcile::{Outcome, ReconcileError, Seen, reconcile_edits};
+
+/// Finds what the replicas agree on, without a base.
+///
+/// `found` are the replicas in the order of the pairing, the source first; those
+/// that have no file yet have no document and get one. Equal content is adopted
+/// as it is, so no file changes. Where the files differ both versions are kept:
+/// with no common ancestor there is no telling which is newer, and picking one
+/// would throw the other away.
+pub fn adopt(
+    found: &[(Dialect, Option<Arc<dyn Document>>)],
+) -> Result<Option<Outcome>, ReconcileError> {
+    // The replica with outputs also has the most faithful text of each cell.
+    let richest = found
+        .iter()
+        .position(|(dialect, document)| document.is_some() && dialect.format().has_outputs())
+        .or_else(|| found.iter().position(|(_, document)| document.is_some()));
+    let Some(richest) = richest else { return Ok(None) };
+    let (dialect, Some(document)) = &found[richest] else { return Ok(None) };
+    let mut base = Base::of_source(dialect.clone(), Arc::clone(document));
+    for (idx, (dialect, _)) in found.iter().enumerate() {
+        if idx != richest {
+            base.add_replica(dialect.clone())
+                .map_err(|source: PrintError| ReconcileError { replica: idx, source })?;
+        }
+    }
+    let model = base.replicas.remove(0);
+    base.replicas.insert(richest, model);
+
+    let mut next_key = base.next_key;
+    let mut seen = Vec::new();
+    let mut edits = Vec::new();
+    for (replica, (_, document)) in base.replicas.iter().zip(found) {
+        match document {
+            None => {
+                seen.push(Seen::Unchanged);
+                edits.push((Vec::new(), replica.keys.clone()));
+            }
+            Some(document) => {
+                let found = diff(
+                    replica.document.notebook(),
+                    &replica.keys,
+                    document.as_ref(),
+                    &mut next_key,
+                );
+                let steps = found
+                    .edits
+                    .into_iter()
+                    .filter(|edit| is_kept(edit, &base.model, replica))
+                    .collect();
+                seen.push(Seen::Changed(Arc::clone(document)));
+                edits.push((steps, found.keys));
+            }
+        }
+    }
+    let conflicts = conflicts(&edits, &base.model, richest);
+    base.next_key = next_key;
+    reconcile_edits(&base, &seen, edits, conflicts).map(Some)
+}
+
+/// Whether a difference to what the richest replica would give counts.
+fn is_kept(edit: &Edit, model: &Keyed, replica: &BaseReplica) -> bool {
+    match edit {
+        // What only one side has may be new there or deleted here.
+        Edit::Delete(_) => false,
+        // A text format can't say how many newlines a cell ends in.
+        Edit::Set(key, Change::Source(source)) => {
+            let shown = replica.keys.iter().position(|it| *it == Some(*key));
+            shown.is_some_and(|idx| {
+                replica.document.notebook().cells[idx].source.trim() != source.trim()
+            })
+        }
+        Edit::Set(key, Change::Attribute(attribute @ Attribute::Metadata(_), value)) => {
+            let present = model.position(*key).map(|idx| &model.notebook.cells[idx]);
+            value.is_some() && present.is_some_and(|cell| cell.attribute(attribute).is_none())
+        }
+        Edit::SetNotebook(attribute, value) => {
+            value.is_some() && model.notebook.attribute(attribute).is_none()
+        }
+        Edit::Set(..) | Edit::Insert { .. } | Edit::Move { .. } => true,
+    }
+}
+
+/// Every text that differs from the richest replica's is a conflict with it.
+fn conflicts(
+    edits: &[(Vec<Edit>, Vec<Option<super::edit::CellKey>>)],
+    model: &Keyed,
+    richest: usize,
+) -> Vec<Conflict> {
+    let mut res: Vec<Conflict> = Vec::new();
+    for (edits, _) in edits {
+        for edit in edits {
+            if let Edit::Set(key, Change::Source(_)) = edit
+                && let Some(idx) = model.position(*key)
+                && res.iter().all(|it| it.key != Some(*key))
+            {
+                res.push(Conflict {
+                    key: Some(*key),
+                    replica: richest,
+                    what: "the text of a cell".to_owned(),
+                    text: model.notebook.cells[idx].source.clone(),
+                });
+            }
+        }
+    }
+    res
+}

@@ -1,0 +1,268 @@
+//! Recognises the cells of one text in another.
+
+use std::collections::HashMap;
+
+use imara_diff::{Algorithm, Diff, InternedInput};
+use nbsync_formats::{Cell, CellKind};
+
+/// How alike two sources have to be to count as one edited cell.
+const SIMILAR: f64 = 0.5;
+
+/// Above this many pairs of unrecognised cells, similarity isn't looked at.
+/// Keeps a hostile file from costing quadratic time.
+const MAX_PAIRS: usize = 40_000;
+
+/// Returns for each new cell the old cell that it is, if any.
+///
+/// In this order: equal ids, equal content, similar content, and last the
+/// position between recognised neighbours. No old cell is used twice.
+pub fn align(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
+    let mut matching = Matching::new(old, new);
+    matching.by_id();
+    matching.by_equality();
+    matching.by_similarity();
+    matching.by_position();
+    matching.old_of
+}
+
+struct Matching<'a> {
+    old: &'a [Cell],
+    new: &'a [Cell],
+    /// For each new cell.
+    old_of: Vec<Option<usize>>,
+    /// For each old cell.
+    is_taken: Vec<bool>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(old: &'a [Cell], new: &'a [Cell]) -> Self {
+        Self { old, new, old_of: vec![None; new.len()], is_taken: vec![false; old.len()] }
+    }
+
+    fn pair(&mut self, old_idx: usize, new_idx: usize) {
+        if !self.is_taken[old_idx] && self.old_of[new_idx].is_none() {
+            self.is_taken[old_idx] = true;
+            self.old_of[new_idx] = Some(old_idx);
+        }
+    }
+
+    fn free_old(&self) -> Vec<usize> {
+        (0..self.old.len()).filter(|&idx| !self.is_taken[idx]).collect()
+    }
+
+    fn free_new(&self) -> Vec<usize> {
+        (0..self.new.len()).filter(|&idx| self.old_of[idx].is_none()).collect()
+    }
+
+    fn by_id(&mut self) {
+        let unique = |cells: &'a [Cell]| {
+            let mut idxs: HashMap<&str, Option<usize>> = HashMap::new();
+            for (idx, cell) in cells.iter().enumerate() {
+                if let Some(id) = &cell.id {
+                    idxs.entry(id).and_modify(|it| *it = None).or_insert(Some(idx));
+                }
+            }
+            idxs
+        };
+        let old_idxs = unique(self.old);
+        let new_idxs = unique(self.new);
+        for (new_idx, cell) in self.new.iter().enumerate() {
+            let Some(id) = cell.id.as_deref() else { continue };
+            if let (Some(Some(old_idx)), Some(Some(_))) = (old_idxs.get(id), new_idxs.get(id)) {
+                self.pair(*old_idx, new_idx);
+            }
+        }
+    }
+
+    /// Equal cells: those in order first, then those that moved.
+    fn by_equality(&mut self) {
+        let (old_idxs, new_idxs) = (self.free_old(), self.free_new());
+        let mut numbers: HashMap<(CellKind, &str), usize> = HashMap::new();
+        let mut number = |cell: &'a Cell| {
+            let next = numbers.len();
+            *numbers.entry(content(cell)).or_insert(next)
+        };
+        let mut input: InternedInput<usize> = InternedInput::default();
+        input.update_before(old_idxs.iter().map(|&idx| number(&self.old[idx])));
+        input.update_after(new_idxs.iter().map(|&idx| number(&self.new[idx])));
+        let diff = Diff::compute(Algorithm::Myers, &input);
+        let (mut old_pos, mut new_pos) = (0, 0);
+        let mut in_order = Vec::new();
+        for hunk in diff.hunks() {
+            while old_pos < hunk.before.start {
+                in_order.push((old_pos, new_pos));
+                (old_pos, new_pos) = (old_pos + 1, new_pos + 1);
+            }
+            (old_pos, new_pos) = (hunk.before.end, hunk.after.end);
+        }
+        in_order.extend(
+            (old_pos..).zip(new_pos..).take(old_idxs.len().saturating_sub(old_pos as usize)),
+        );
+        for (old_pos, new_pos) in in_order {
+            self.pair(old_idxs[old_pos as usize], new_idxs[new_pos as usize]);
+        }
+
+        let mut left: HashMap<_, std::collections::VecDeque<usize>> = HashMap::new();
+        for idx in self.free_old() {
+            left.entry(content(&self.old[idx])).or_default().push_back(idx);
+        }
+        for new_idx in self.free_new() {
+            // An empty cell says nothing about where it came from.
+            if self.new[new_idx].source.trim().is_empty() {
+                continue;
+            }
+            let old = left.get_mut(&content(&self.new[new_idx]));
+            if let Some(old_idx) = old.and_then(std::collections::VecDeque::pop_front) {
+                self.pair(old_idx, new_idx);
+            }
+        }
+    }
+
+    fn by_similarity(&mut self) {
+        let (old_idxs, new_idxs) = (self.free_old(), self.free_new());
+        if old_idxs.is_empty() || new_idxs.is_empty() || MAX_PAIRS < old_idxs.len() * new_idxs.len()
+        {
+            return;
+        }
+        let grams = |cells: &[Cell], idxs: &[usize]| -> Vec<Vec<[u8; 3]>> {
+            idxs.iter().map(|&idx| trigrams(&cells[idx].source)).collect()
+        };
+        let (old_grams, new_grams) = (grams(self.old, &old_idxs), grams(self.new, &new_idxs));
+        let mut pairs = Vec::new();
+        for (new_pos, &new_idx) in new_idxs.iter().enumerate() {
+            for (old_pos, &old_idx) in old_idxs.iter().enumerate() {
+                if self.old[old_idx].kind != self.new[new_idx].kind {
+                    continue;
+                }
+                let score = dice(&old_grams[old_pos], &new_grams[new_pos]);
+                if SIMILAR <= score {
+                    pairs.push((score, old_idx, new_idx));
+                }
+            }
+        }
+        // The best first; among equals those that moved least.
+        pairs.sort_by(|a, b| {
+            let distance = |pair: &(f64, usize, usize)| pair.1.abs_diff(pair.2);
+            b.0.total_cmp(&a.0)
+                .then(distance(a).cmp(&distance(b)))
+                .then((a.1, a.2).cmp(&(b.1, b.2)))
+        });
+        for (_, old_idx, new_idx) in pairs {
+            self.pair(old_idx, new_idx);
+        }
+    }
+
+    /// Cells between recognised neighbours, if there are as many of them as
+    /// there were: then they were edited in place.
+    fn by_position(&mut self) {
+        let mut new_idx = 0;
+        while new_idx < self.new.len() {
+            if self.old_of[new_idx].is_some() {
+                new_idx += 1;
+                continue;
+            }
+            let end = (new_idx..self.new.len())
+                .find(|&idx| self.old_of[idx].is_some())
+                .unwrap_or(self.new.len());
+            let first_old =
+                new_idx.checked_sub(1).map_or(Some(0), |idx| self.old_of[idx].map(|old| old + 1));
+            let end_old =
+                if end == self.new.len() { Some(self.old.len()) } else { self.old_of[end] };
+            if let (Some(first_old), Some(end_old)) = (first_old, end_old)
+                && first_old < end_old
+                && end_old - first_old == end - new_idx
+                && !self.is_taken[first_old..end_old].contains(&true)
+            {
+                for (old_idx, new_idx) in (first_old..end_old).zip(new_idx..end) {
+                    let (old, new) = (&self.old[old_idx], &self.new[new_idx]);
+                    if old.kind == new.kind || old.source == new.source {
+                        self.pair(old_idx, new_idx);
+                    }
+                }
+            }
+            new_idx = end;
+        }
+    }
+}
+
+fn content(cell: &Cell) -> (CellKind, &str) {
+    (cell.kind, &cell.source)
+}
+
+/// The sorted trigrams of a text, with blanks folded.
+fn trigrams(text: &str) -> Vec<[u8; 3]> {
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut res: Vec<[u8; 3]> =
+        folded.as_bytes().windows(3).map(|it| [it[0], it[1], it[2]]).collect();
+    res.sort_unstable();
+    res
+}
+
+/// Dice's coefficient of two sorted multisets: twice what they share, over what
+/// they have.
+fn dice(a: &[[u8; 3]], b: &[[u8; 3]]) -> f64 {
+    let (mut a_idx, mut b_idx, mut n_shared) = (0, 0, 0_u32);
+    while a_idx < a.len() && b_idx < b.len() {
+        match a[a_idx].cmp(&b[b_idx]) {
+            std::cmp::Ordering::Less => a_idx += 1,
+            std::cmp::Ordering::Greater => b_idx += 1,
+            std::cmp::Ordering::Equal => {
+                n_shared += 1;
+                a_idx += 1;
+                b_idx += 1;
+            }
+        }
+    }
+    let n_all = u32::try_from(a.len() + b.len()).unwrap_or(u32::MAX);
+    if n_all == 0 { 0.0 } else { f64::from(2 * n_shared) / f64::from(n_all) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cells separated by blanks; the answer is the old position of each new
+    /// cell, or `-`.
+    #[track_caller]
+    fn check(old: &str, new: &str, expected: &str) {
+        let cells = |text: &str| -> Vec<Cell> {
+            text.split(' ').map(|source| Cell::new(CellKind::Code, source)).collect()
+        };
+        let found: Vec<_> = align(&cells(old), &cells(new))
+            .into_iter()
+            .map(|idx| idx.map_or("-".to_owned(), |idx| idx.to_string()))
+            .collect();
+        assert_eq!(found.join(" "), expected, "{old} to {new}");
+    }
+
+    #[test]
+    fn equal_cells_are_found_in_order() {
+        check("a b c", "a b c", "0 1 2");
+        check("a b c", "a c", "0 2");
+        check("a b c", "a b x=1 c", "0 1 - 2");
+        check("a a a", "a a", "0 1");
+    }
+
+    #[test]
+    fn moved_cells_are_found() {
+        check("a b c", "c a b", "2 0 1");
+    }
+
+    #[test]
+    fn edited_cells_are_found_by_likeness_and_position() {
+        check("import_os print(value) end", "import_os print(value,2) end", "0 1 2");
+        check("a b c", "a x c", "0 1 2");
+        check("a print(value) c", "a new_thing print(value,1) c", "0 - 1 2");
+    }
+
+    #[test]
+    fn ids_come_first() {
+        let cell = |id: &str, source: &str| Cell {
+            id: Some(id.to_owned()),
+            ..Cell::new(CellKind::Code, source)
+        };
+        let old = [cell("i", "a"), cell("j", "a")];
+        let new = [cell("j", "a"), cell("i", "b")];
+        assert_eq!(align(&old, &new), [Some(1), Some(0)]);
+    }
+}

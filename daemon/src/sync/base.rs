@@ -1,0 +1,75 @@
+//! What the replicas of a pairing last agreed on.
+
+use std::sync::Arc;
+
+use nbsync_formats::{Carry, Document, Format, FormatName, PrintError};
+
+use super::edit::{CellKey, NextKey};
+use super::merge::Keyed;
+
+/// What the replicas last agreed on.
+///
+/// The notebook, and each replica's exact text with the cell that each of its
+/// segments stands for. The correspondence is kept, not recomputed: a format
+/// that shows a text a little different from what it is still maps unchanged
+/// segments to unchanged cells.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The notebook that all replicas stand for.
+    pub model: Keyed,
+    /// The next key to give out.
+    pub next_key: NextKey,
+    /// The replicas, in the order of the pairing, the source first.
+    pub replicas: Vec<BaseReplica>,
+}
+
+/// One replica, as it was when all agreed.
+#[derive(Debug, Clone)]
+pub struct BaseReplica {
+    /// How it is written.
+    pub dialect: Dialect,
+    /// Its text.
+    pub document: Arc<dyn Document>,
+    /// The cell that each cell of its view stands for; `None` for cells that the
+    /// format needs for itself.
+    pub keys: Vec<Option<CellKey>>,
+}
+
+/// The way a replica is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialect {
+    /// Its format.
+    pub format: FormatName,
+    /// The extension of its file, with the dot.
+    pub extension: String,
+    /// Whether it carries everything.
+    pub carry: Carry,
+}
+
+impl Dialect {
+    /// Returns the format.
+    pub fn format(&self) -> &'static dyn Format {
+        nbsync_formats::format(self.format)
+    }
+}
+
+impl Base {
+    /// Makes the base of a notebook that has only its source so far.
+    pub fn of_source(dialect: Dialect, document: Arc<dyn Document>) -> Self {
+        let mut next_key = NextKey(0);
+        let notebook = document.notebook().clone();
+        let keys: Vec<CellKey> = notebook.cells.iter().map(|_| next_key.take()).collect();
+        let replica =
+            BaseReplica { dialect, document, keys: keys.iter().copied().map(Some).collect() };
+        Self { model: Keyed { notebook, keys }, next_key, replicas: vec![replica] }
+    }
+
+    /// Prints one more replica of the notebook.
+    pub fn add_replica(&mut self, dialect: Dialect) -> Result<(), PrintError> {
+        let printed =
+            dialect.format().print(&self.model.notebook, &dialect.extension, dialect.carry)?;
+        let keys = printed.origins.iter().map(|idx| idx.map(|idx| self.model.keys[idx])).collect();
+        self.replicas.push(BaseReplica { dialect, document: printed.document.into(), keys });
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! What somebody did to a notebook, as data.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::align::align;
+
+/// Names a cell of a pairing for as long as the pairing exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CellKey(pub u32);
+
+/// Gives out keys that were never used before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NextKey(pub u32);
+
+impl NextKey {
+    /// Returns a new key.
+    pub fn take(&mut self) -> CellKey {
+        let key = CellKey(self.0);
+        self.0 += 1;
+        key
+    }
+}
+
+/// One step of an edit, on the cells of the base.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    /// A new cell stands behind the cell `after`, or at the top.
+    Insert {
+        /// The new cell's key.
+        key: CellKey,
+        /// Its neighbour above.
+        after: Option<CellKey>,
+        /// The cell.
+        cell: Cell,
+    },
+    /// The cell is gone.
+    Delete(CellKey),
+    /// The cell stands behind the cell `after` now, or at the top.
+    Move {
+        /// The cell.
+        key: CellKey,
+        /// Its neighbour above.
+        after: Option<CellKey>,
+    },
+    /// Something about the cell has changed.
+    Set(CellKey, Change),
+    /// Something about the notebook has changed.
+    SetNotebook(NotebookAttribute, Option<Value>),
+}
+
+/// What one replica did since the base, and which cell each of its cells is.
+#[derive(Debug)]
+pub struct ReplicaEdits {
+    /// The steps, inserts and moves from top to bottom.
+    pub edits: Vec<Edit>,
+    /// The key of each cell in the replica's present view; `None` for cells that
+    /// its format needs for itself.
+    pub keys: Vec<Option<CellKey>>,
+}
+
+/// Compares two views of one replica.
+///
+/// `old_keys` says which cell of the base each cell of the old view stands for.
+/// What the format doesn't show is in neither view and so in no edit.
+pub fn diff(
+    old: &Notebook,
+    old_keys: &[Option<CellKey>],
+    document: &dyn Document,
+    next_key: &mut NextKey,
+) -> ReplicaEdits {
+    let new = document.notebook();
+    let old_of = align(&old.cells, &new.cells);
+    let mut n_parts: HashMap<CellKey, usize> = HashMap::new();
+    for key in old_keys.iter().flatten() {
+        *n_parts.entry(*key).or_default() += 1;
+    }
+
+    let mut keys: Vec<Option<CellKey>> = Vec::with_capacity(new.cells.len());
+    let mut edits = Vec::new();
+    let mut sets = Vec::new();
+    let mut is_inserted = vec![false; new.cells.len()];
+    let mut seen = BTreeSet::new();
+    for (new_idx, cell) in new.cells.iter().enumerate() {
+        let old_idx = old_of[new_idx];
+        let old_cell = old_idx.map(|idx| &old.cells[idx]);
+        let key = match (old_idx.map(|idx| old_keys[idx]), old_cell) {
+            // A cell that one format shows in several parts: the first part
+            // stands for it as long as the others follow unchanged.
+            (Some(Some(key)), Some(old_cell)) if 1 < n_parts[&key] => {
+                let parts_intact = is_intact(key, old_keys, &old_of, &old.cells, &new.cells);
+                if parts_intact {
+                    seen.insert(key);
+                    Some(key)
+                } else if seen.insert(key) {
+                    sets.extend(changes(old_cell, cell, true).map(|change| Edit::Set(key, change)));
+                    Some(key)
+                } else {
+                    is_inserted[new_idx] = true;
+                    Some(next_key.take())
+                }
+            }
+            (Some(Some(key)), Some(old_cell)) => {
+                seen.insert(key);
+                sets.extend(changes(old_cell, cell, false).map(|change| Edit::Set(key, change)));
+                Some(key)
+            }
+            // The format's own cell stays its own until somebody edits or uses it.
+            (Some(None), Some(old_cell)) if old_cell == cell && !document.is_used(new_idx) => None,
+            _ => {
+                is_inserted[new_idx] = true;
+                Some(next_key.take())
+            }
+        };
+        keys.push(key);
+    }
+
+    let moved = moved_cells(&keys, &is_inserted, old_keys);
+    let mut after = None;
+    for (new_idx, key) in keys.iter().enumerate() {
+        let Some(key) = *key else { continue };
+        if after == Some(key) {
+            continue;
+        }
+        if is_inserted[new_idx] {
+            edits.push(Edit::Insert { key, after, cell: new.cells[new_idx].clone() });
+        } else if moved.contains(&key) {
+            edits.push(Edit::Move { key, after });
+        }
+        after = Some(key);
+    }
+    edits.extend(sets);
+    let mut deleted: Vec<CellKey> =
+        old_keys.iter().flatten().copied().filter(|key| !seen.contains(key)).collect();
+    deleted.dedup();
+    edits.extend(deleted.into_iter().map(Edit::Delete));
+
+    let mut attributes: Vec<NotebookAttribute> = old.attributes().chain(new.attributes()).collect();
+    attributes.sort();
+    attributes.dedup();
+    for attribute in attributes {
+        let value = new.attribute(&attribute);
+        if old.attribute(&attribute) != value {
+            edits.push(Edit::SetNotebook(attribute, value));
+        }
+    }
+    ReplicaEdits { edits, keys }
+}
+
+/// Returns what changed from one cell to another.
+///
+/// With `whole`, the source counts as changed even if it is the same, because
+/// the old cell stood for more than this source.
+fn changes<'a>(
+    old: &'a Cell,
+    new: &'a Cell,
+    whole: bool,
+) -> impl Iterator<Item = Change> + use<'a> {
+    let kind = (old.kind != new.kind).then_some(Change::Kind(new.kind));
+    let source = (whole || old.source != new.source).then(|| Change::Source(new.source.clone()));
+    let mut attributes: Vec<_> = old.attributes().chain(new.attributes()).collect();
+    attributes.sort();
+    attributes.dedup();
+    let attributes = attributes.into_iter().filter_map(|attribute| {
+        let value = new.attribute(&attribute);
+        (old.attribute(&attribute) != value)
+            .then(|| Change::Attribute(attribute.clone(), value.cloned()))
+    });
+    kind.into_iter().chain(source).chain(attributes)
+}
+
+/// Whether all parts of a cell are there, unchanged and in a row.
+fn is_intact(
+    key: CellKey,
+    old_keys: &[Option<CellKey>],
+    old_of: &[Option<usize>],
+    old: &[Cell],
+    new: &[Cell],
+) -> bool {
+    let parts: Vec<usize> = (0..old_keys.len()).filter(|&idx| old_keys[idx] == Some(key)).collect();
+    let Some(start) = old_of.iter().position(|&idx| idx == parts.first().copied()) else {
+        return false;
+    };
+    parts.iter().enumerate().all(|(offset, &old_idx)| {
+        old_of.get(start + offset) == Some(&Some(old_idx)) && old[old_idx] == new[start + offset]
+    })
+}
+
+/// Returns the cells that no longer stand in the order of the base: all but the
+/// longest run that does.
+fn moved_cells(
+    keys: &[Option<CellKey>],
+    is_inserted: &[bool],
+    old_keys: &[Option<CellKey>],
+) -> BTreeSet<CellKey> {
+    let mut old_pos: BTreeMap<CellKey, usize> = BTreeMap::new();
+    for (idx, key) in old_keys.iter().enumerate() {
+        if let Some(key) = key {
+            old_pos.entry(*key).or_insert(idx);
+        }
+    }
+    let mut sequence: Vec<(CellKey, usize)> = Vec::new();
+    for (idx, key) in keys.iter().enumerate() {
+        if let Some(key) = key
+            && !is_inserted[idx]
+            && sequence.last().is_none_or(|(last, _)| last != key)
+        {
+            sequence.push((*key, old_pos[key]));
+        }
+    }
+    // Patience sorting: `tails[n]` ends the best run of length n + 1.
+    let mut tails: Vec<usize> = Vec::new();
+    let mut before: Vec<Option<usize>> = vec![None; sequence.len()];
+    for (idx, &(_, pos)) in sequence.iter().enumerate() {
+        let len = tails.partition_point(|&tail| sequence[tail].1 < pos);
+        before[idx] = len.checked_sub(1).map(|len| tails[len]);
+        if len == tails.len() {
+            tails.push(idx);
+        } else {
+            tails[len] = idx;
+        }
+    }
+    let mut stays = vec![false; sequence.len()];
+    let mut idx = tails.last().copied();
+    while let Some(at) = idx {
+        stays[at] = true;
+        idx = before[at];
+    }
+    sequence.iter().zip(stays).filter(|(_, stays)| !stays).map(|((key, _), _)| *key).collect()
+}

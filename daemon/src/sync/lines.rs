@@ -1,0 +1,133 @@
+//! Three-way merge of texts, line by line.
+
+use std::ops::Range;
+
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+/// Merges two edits of a text, or returns `None` if they overlap.
+///
+/// Edits of neighbouring lines both stand. Two insertions at one place overlap,
+/// as does an insertion at the edge of a replaced range: their order would be a
+/// guess.
+pub fn merge_lines(base: &str, ours: &str, theirs: &str) -> Option<String> {
+    if ours == theirs || theirs == base {
+        return Some(ours.to_owned());
+    }
+    if ours == base {
+        return Some(theirs.to_owned());
+    }
+    // A last line without its newline would differ from the same line with one.
+    let [base, ours, theirs] = [base, ours, theirs].map(lines);
+    let our_hunks = hunks(&base, &ours);
+    let their_hunks = hunks(&base, &theirs);
+
+    let mut res: Vec<&str> = Vec::new();
+    let mut done = 0;
+    let (mut our_idx, mut their_idx) = (0, 0);
+    loop {
+        let hunk = match (our_hunks.get(our_idx), their_hunks.get(their_idx)) {
+            (None, None) => break,
+            (Some(our), Some(their)) if our.before == their.before => {
+                let (our_lines, their_lines) =
+                    (&ours[our.after.clone()], &theirs[their.after.clone()]);
+                if our_lines != their_lines {
+                    return None;
+                }
+                their_idx += 1;
+                our_idx += 1;
+                (our, our_lines)
+            }
+            (Some(our), Some(their)) if overlap(&our.before, &their.before) => return None,
+            (Some(our), their)
+                if their.is_none_or(|their| our.before.start < their.before.start) =>
+            {
+                our_idx += 1;
+                (our, &ours[our.after.clone()])
+            }
+            (_, Some(their)) => {
+                their_idx += 1;
+                (their, &theirs[their.after.clone()])
+            }
+            (Some(_), None) => break,
+        };
+        let (hunk, lines) = hunk;
+        res.extend(&base[done..hunk.before.start]);
+        res.extend(lines);
+        done = hunk.before.end;
+    }
+    res.extend(&base[done..]);
+    Some(res.join("\n"))
+}
+
+struct Hunk {
+    before: Range<usize>,
+    after: Range<usize>,
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.split('\n').collect()
+}
+
+fn hunks(before: &[&str], after: &[&str]) -> Vec<Hunk> {
+    let mut input = InternedInput::default();
+    input.update_before(before.iter().copied());
+    input.update_after(after.iter().copied());
+    let diff = Diff::compute(Algorithm::Histogram, &input);
+    let range = |range: Range<u32>| range.start as usize..range.end as usize;
+    diff.hunks().map(|hunk| Hunk { before: range(hunk.before), after: range(hunk.after) }).collect()
+}
+
+fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
+    if a.is_empty() || b.is_empty() {
+        // An insertion overlaps what it touches.
+        a.start <= b.end && b.start <= a.end
+    } else {
+        a.start < b.end && b.start < a.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One letter is one line.
+    #[track_caller]
+    fn check(base: &str, ours: &str, theirs: &str, expected: Option<&str>) {
+        let lines = |text: &str| text.chars().map(String::from).collect::<Vec<_>>().join("\n");
+        let merged = merge_lines(&lines(base), &lines(ours), &lines(theirs));
+        assert_eq!(merged, expected.map(lines), "{base} {ours} {theirs}");
+    }
+
+    #[test]
+    fn edits_of_different_lines_both_stand() {
+        check("abcde", "xbcde", "abcdy", Some("xbcdy"));
+        check("abcde", "bcde", "abcdey", Some("bcdey"));
+        check("ab", "xb", "ay", Some("xy"));
+    }
+
+    #[test]
+    fn equal_edits_are_one() {
+        check("abc", "axc", "axc", Some("axc"));
+        check("abcde", "axcde", "axcdy", Some("axcdy"));
+    }
+
+    #[test]
+    fn edits_of_one_line_overlap() {
+        check("abc", "axc", "ayc", None);
+        check("abc", "abxc", "abyc", None);
+        check("abc", "ac", "axc", None);
+    }
+
+    proptest! {
+        #[test]
+        fn merging_is_symmetric(base in "[abc]{0,6}", ours in "[abcx]{0,6}", theirs in "[abcy]{0,6}") {
+            let [base, ours, theirs] = [base, ours, theirs].map(|text| {
+                text.chars().map(String::from).collect::<Vec<_>>().join("\n")
+            });
+            prop_assert_eq!(merge_lines(&base, &ours, &theirs), merge_lines(&base, &theirs, &ours));
+            prop_assert_eq!(merge_lines(&base, &ours, &base), Some(ours.clone()));
+        }
+    }
+}

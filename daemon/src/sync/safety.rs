@@ -1,0 +1,58 @@
+//! Recognises a text that looks like an accident rather than an edit.
+
+use nbsync_formats::Notebook;
+
+/// Why a text doesn't travel, or not yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Suspicion {
+    /// The text ends in the middle of what the last one had: a write that
+    /// stopped half-way. It waits for the next save.
+    Truncated {
+        /// How many cells are missing, the cut one included.
+        lost: usize,
+    },
+    /// Most cells are gone, but the text is whole. It waits a moment for a second
+    /// write, then counts as meant.
+    MostCellsGone {
+        /// How many are gone.
+        lost: usize,
+        /// How many there were.
+        of: usize,
+    },
+}
+
+/// Compares what an editor saved with what was there.
+pub fn suspicion(
+    old_text: &str,
+    old: &Notebook,
+    new_text: &str,
+    new: &Notebook,
+) -> Option<Suspicion> {
+    let lost = old.cells.len().saturating_sub(new.cells.len());
+    if is_cut(old_text, old, new_text, new) {
+        return Some(Suspicion::Truncated { lost: lost.max(1) });
+    }
+    // Two cells of three aren't most cells of a notebook yet.
+    if 4 <= old.cells.len() && old.cells.len() < 2 * lost {
+        return Some(Suspicion::MostCellsGone { lost, of: old.cells.len() });
+    }
+    None
+}
+
+/// Whether the new text is the old one up to somewhere inside a cell.
+///
+/// Deleting the last cells leaves a beginning of the old text too, but one that
+/// ends where a cell ends.
+fn is_cut(old_text: &str, old: &Notebook, new_text: &str, new: &Notebook) -> bool {
+    if new_text.len() >= old_text.len() || !old_text.starts_with(new_text) {
+        return false;
+    }
+    let Some(last) = new.cells.last() else { return true };
+    let before = &old.cells[new.cells.len() - 1..];
+    let is_whole =
+        before.first().is_some_and(|cell| cell.source.trim_end() == last.source.trim_end());
+    !(is_whole && (new_text.ends_with('\n') || !old_text.ends_with('\n')))
+        // Characters removed at the very end of the last cell are typing.
+        && (before.len() > 1 || !new_text.ends_with('\n'))
+        && !(before.len() == 1 && old_text.len() - new_text.len() <= 1)
+}
