@@ -55,7 +55,7 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         .map(|(replica, seen)| match seen {
             Seen::Unchanged => ReplicaEdits { edits: Vec::new(), keys: replica.keys.clone() },
             Seen::Changed(document) => {
-                diff(replica.document.as_ref(), &replica.keys, document.notebook(), &mut next_key)
+                diff(replica.document.notebook(), &replica.keys, document.as_ref(), &mut next_key)
             }
         })
         .collect();
