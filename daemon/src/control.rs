@@ -1,10 +1,28 @@
 //! The control socket: newline-delimited JSON, one request and one reply a line.
+//!
+//! A client sends a [`Request`] on a line of its own and reads a [`Reply`]; then
+//! it may send the next one over the same connection.
+//!
+//! ```text
+//! {"version":1,"command":"flush","paths":["/home/mia/notebooks/a.ipynb"]}
+//! {"reply":"synced","version":1,"n_notebooks":1,"propagated":[],"out_of_sync":[]}
+//! ```
+
+mod client;
+mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::report::{StatusReport, SyncReport};
+
+pub use client::{Client, ClientError};
+pub use server::serve;
+pub use socket::{SocketError, bind, socket_path};
 
 /// The version of the protocol. A daemon refuses others, saying its own.
 pub const VERSION: u32 = 1;
