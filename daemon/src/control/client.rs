@@ -12,7 +12,7 @@ use super::socket::{SocketError, check_folder, folder_of};
 use super::{Command, Reply, Request, VERSION};
 
 /// How long a daemon may take over what it can answer at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why a daemon did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ impl Client {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent { pid },
             _ => ClientError::Io { pid, source },
         })?;
-        match parse_reply(&line).map_err(|source| ClientError::Reply { pid, source })? {
+        match serde_json::from_str(&line).map_err(|source| ClientError::Reply { pid, source })? {
             Reply::Error { message } => Err(ClientError::Refused { message }),
             reply => Ok(reply),
         }
@@ -160,14 +160,4 @@ fn is_absent(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory
     )
-}
-
-/// Reads a reply.
-///
-/// By way of a `Value`: with the feature `arbitrary_precision` of `serde_json`,
-/// a tagged enum can't read numbers from text ([serde-rs/json#505]).
-///
-/// [serde-rs/json#505]: https://github.com/serde-rs/json/issues/505
-fn parse_reply(line: &str) -> serde_json::Result<Reply> {
-    serde_json::from_value(serde_json::from_str(line)?)
 }

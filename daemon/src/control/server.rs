@@ -22,7 +22,7 @@ const MAX_LINE_LEN: usize = 1024 * 1024;
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a client may keep a connection without asking anything.
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 
 /// How long to wait when no connection can be accepted, say because the process
 /// has no file descriptors left.
