@@ -1,9 +1,9 @@
 //! Where the control socket of a root is, and how it comes to be there.
 
+use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
-use std::{env, fs};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::net::UnixListener;
@@ -51,31 +51,20 @@ pub enum SocketError {
     },
 }
 
-/// Returns where the daemon of a root listens.
+/// Returns where the daemon of a root listens: in the folder for sockets, such
+/// as `/run/user/1000/nbsync`.
 ///
-/// In `$XDG_RUNTIME_DIR/nbsync`, or where that would be if the variable were
-/// set, so that a client started by cron or over SSH finds the daemon that
-/// systemd started. Without such a folder, or if the path would be too long for
-/// a socket, in `/tmp/nbsync-UID`.
-pub fn socket_path(root: &Utf8Path) -> Utf8PathBuf {
-    let uid = rustix::process::geteuid().as_raw();
-    let runtime = env::var("XDG_RUNTIME_DIR")
-        .ok()
-        .map(Utf8PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| {
-            Some(format!("/run/user/{uid}").into()).filter(|path: &Utf8PathBuf| path.is_dir())
-        });
-    path_in(runtime.as_deref(), uid, root)
-}
-
-pub(super) fn path_in(runtime: Option<&Utf8Path>, uid: u32, root: &Utf8Path) -> Utf8PathBuf {
+/// If the path would be too long for a socket, `/tmp/nbsync-UID` takes the place
+/// of the folder.
+pub fn socket_path(runtime: &Utf8Path, root: &Utf8Path) -> Utf8PathBuf {
     let id = blake3::hash(root.as_str().as_bytes()).to_hex();
     let name = format!("{}.sock", &id[..16]);
-    runtime
-        .map(|runtime| runtime.join("nbsync").join(&name))
-        .filter(|path| path.as_str().len() <= MAX_PATH_LEN)
-        .unwrap_or_else(|| format!("/tmp/nbsync-{uid}/{name}").into())
+    let path = runtime.join(&name);
+    if path.as_str().len() <= MAX_PATH_LEN {
+        return path;
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    format!("/tmp/nbsync-{uid}/{name}").into()
 }
 
 /// Listens at a path from [`socket_path`].
@@ -99,18 +88,20 @@ pub fn bind(path: &Utf8Path) -> Result<UnixListener, SocketError> {
     Ok(listener)
 }
 
+/// Makes the folder of a socket, for its owner alone.
 fn make_folder(folder: &Utf8Path) -> Result<(), SocketError> {
-    let made = fs::DirBuilder::new().mode(0o700).create(folder);
-    match made {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            Err(SocketError::Folder { path: folder.to_owned(), source: error })
-        }
-        _ => check_folder(folder),
+    let folder_error = |source| SocketError::Folder { path: folder.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(folder_error)?;
+    let mode = check_folder(folder)?;
+    if mode & 0o077 != 0 {
+        // systemd makes it with 0755.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(folder_error)?;
     }
+    Ok(())
 }
 
-/// Refuses a folder in which others could have put a socket.
-pub(super) fn check_folder(folder: &Utf8Path) -> Result<(), SocketError> {
+/// Refuses a folder in which others could have put a socket; returns its mode.
+pub(super) fn check_folder(folder: &Utf8Path) -> Result<u32, SocketError> {
     let unsafe_because = |reason| SocketError::Unsafe { path: folder.to_owned(), reason };
     let metadata = fs::symlink_metadata(folder)
         .map_err(|source| SocketError::Folder { path: folder.to_owned(), source })?;
@@ -120,10 +111,10 @@ pub(super) fn check_folder(folder: &Utf8Path) -> Result<(), SocketError> {
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(unsafe_because("belongs to somebody else"));
     }
-    if metadata.mode() & 0o077 != 0 {
-        return Err(unsafe_because("is open to others (`chmod 700` closes it)"));
+    if metadata.mode() & 0o022 != 0 {
+        return Err(unsafe_because("can be written to by others (`chmod 700` ends that)"));
     }
-    Ok(())
+    Ok(metadata.mode())
 }
 
 /// The folder of a socket.

@@ -8,7 +8,6 @@ use std::thread;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::mpsc;
 
-use super::socket::path_in;
 use super::*;
 use crate::report::{DaemonState, DaemonStatus};
 
@@ -25,7 +24,7 @@ impl Daemon {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Utf8Path::from_path(folder.path()).unwrap();
-        let socket = path_in(Some(runtime), 0, Utf8Path::new(ROOT));
+        let socket = socket_path(&runtime.join("nbsync"), Utf8Path::new(ROOT));
         let (bound, is_bound) = std::sync::mpsc::channel();
         let path = socket.clone();
         let thread = thread::spawn(move || {
@@ -201,7 +200,7 @@ fn after_stop_the_answer_arrives_and_the_socket_is_gone() {
 async fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Utf8Path::from_path(folder.path()).unwrap();
-    let socket = path_in(Some(runtime), 0, Utf8Path::new(ROOT));
+    let socket = socket_path(&runtime.join("nbsync"), Utf8Path::new(ROOT));
 
     drop(bind(&socket).unwrap());
     assert!(socket.exists());
@@ -214,30 +213,30 @@ async fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
 }
 
 #[tokio::test]
-async fn a_folder_that_others_can_enter_is_refused() {
+async fn a_folder_in_which_others_can_put_a_socket_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Utf8Path::from_path(folder.path()).unwrap();
-    let socket = path_in(Some(runtime), 0, Utf8Path::new(ROOT));
+    let socket = socket_path(&runtime.join("nbsync"), Utf8Path::new(ROOT));
     let _listener = bind(&socket).unwrap();
-    let open = std::fs::Permissions::from_mode(0o755);
+    let open = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(socket.parent().unwrap(), open).unwrap();
     assert!(matches!(Client::connect(&socket), Err(SocketError::Unsafe { .. })));
     assert!(matches!(bind(&socket), Err(SocketError::Unsafe { .. })));
 
     let elsewhere = tempfile::tempdir_in(runtime).unwrap();
     let link = runtime.join("link");
-    std::fs::create_dir(&link).unwrap();
-    std::os::unix::fs::symlink(elsewhere.path(), link.join("nbsync")).unwrap();
-    let socket = path_in(Some(&link), 0, Utf8Path::new(ROOT));
+    std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+    let socket = socket_path(&link, Utf8Path::new(ROOT));
     assert!(matches!(bind(&socket), Err(SocketError::Unsafe { .. })));
 }
 
 #[test]
 fn a_runtime_folder_that_is_too_long_falls_back() {
-    let long = Utf8PathBuf::from(format!("/{}", "x".repeat(80)));
     let root = Utf8Path::new(ROOT);
-    assert!(path_in(Some(Utf8Path::new("/run/user/7")), 7, root).starts_with("/run/user/7/nbsync"));
-    assert!(path_in(Some(&long), 7, root).starts_with("/tmp/nbsync-7"));
-    assert!(path_in(None, 7, root).starts_with("/tmp/nbsync-7"));
-    assert_ne!(path_in(None, 7, root), path_in(None, 7, Utf8Path::new("/other")));
+    let short = socket_path(Utf8Path::new("/run/user/7/nbsync"), root);
+    assert!(short.starts_with("/run/user/7/nbsync"));
+    assert_ne!(short, socket_path(Utf8Path::new("/run/user/7/nbsync"), Utf8Path::new("/other")));
+    let long = socket_path(Utf8Path::new(&format!("/{}", "x".repeat(90))), root);
+    assert!(long.starts_with("/tmp"), "{long}");
+    assert_eq!(long.file_name(), short.file_name());
 }
