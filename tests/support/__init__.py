@@ -1,0 +1,1 @@
+"""What the tests share: a daemon of their own, editors, and the readers of the other tools."""
