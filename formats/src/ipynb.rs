@@ -1,9 +1,37 @@
-//! Placeholder.
+//! Jupyter notebooks, nbformat 4.
+//!
+//! An existing file is never serialised anew. The reader notes where the cells
+//! and their members are; an update writes the members that change and copies
+//! all else, so that outputs, key order, escapes and spelling of numbers stay as
+//! whoever wrote them left them. Outputs are passed over, never understood: they
+//! may hold what only Python calls JSON.
+//!
+//! What doesn't travel, although the file has it: outputs, execution counts,
+//! attachments, and the keys that describe the layout of a text format.
+
+mod header;
+mod ids;
+mod print;
+mod read;
+mod scan;
+mod source;
+mod splice;
+mod style;
+#[cfg(test)]
+mod tests;
+mod update;
+mod write;
 
 use std::sync::Arc;
 
-use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
+use serde_json::Value;
 
+use crate::{
+    Carry, Document, Format, FormatName, Notebook, NotebookAttribute, ParseError, PrintError,
+    Printed, Slot,
+};
+
+/// The format of Jupyter. Holds everything, so [`Carry`] makes no difference.
 #[derive(Debug)]
 pub(crate) struct Ipynb;
 
@@ -13,23 +41,58 @@ impl Format for Ipynb {
     }
 
     fn extension(&self, _notebook: &Notebook) -> Option<&'static str> {
-        todo!()
+        Some(".ipynb")
     }
 
-    fn detect(&self, _text: &str, _extension: &str) -> bool {
-        todo!()
+    fn detect(&self, text: &str, extension: &str) -> bool {
+        let text = text.trim_start_matches('\u{feff}').trim_start();
+        extension == ".ipynb" && text.starts_with('{')
     }
 
-    fn parse(&self, _text: Arc<str>, _extension: &str) -> Result<Box<dyn Document>, ParseError> {
-        todo!()
+    fn parse(&self, text: Arc<str>, _extension: &str) -> Result<Box<dyn Document>, ParseError> {
+        let parsed = read::parse(&text)?;
+        Ok(Box::new(IpynbDocument { text, parsed }))
     }
 
     fn print(
         &self,
-        _notebook: &Notebook,
+        notebook: &Notebook,
         _extension: &str,
         _carry: Carry,
     ) -> Result<Printed, PrintError> {
-        todo!()
+        print::print(notebook)
+    }
+}
+
+#[derive(Debug)]
+struct IpynbDocument {
+    text: Arc<str>,
+    parsed: read::Parsed,
+}
+
+impl From<update::Updated> for Printed {
+    fn from(updated: update::Updated) -> Self {
+        let update::Updated { text, parsed, origins } = updated;
+        Self { document: Box::new(IpynbDocument { text, parsed }), origins }
+    }
+}
+
+impl Document for IpynbDocument {
+    fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    fn notebook(&self) -> &Notebook {
+        &self.parsed.notebook
+    }
+
+    fn update(
+        &self,
+        slots: &[Slot],
+        attributes: &[(NotebookAttribute, Option<Value>)],
+        _carry: Carry,
+    ) -> Result<Printed, PrintError> {
+        let updated = update::update(&self.text, &self.parsed, slots, attributes)?;
+        Ok(updated.into())
     }
 }
