@@ -31,6 +31,7 @@ mod marimo;
 mod marimo_metadata;
 mod notebook;
 mod percent;
+mod python;
 mod script;
 mod string_scanner;
 

@@ -1,0 +1,103 @@
+//! The little Python that the formats have to understand.
+//!
+//! **Invariant:** this module and its submodules are the only ones that name a
+//! `ruff_*` crate. Their API is unstable and their versions are pinned, so an
+//! upgrade has to be a change to these files and to `Cargo.toml`, and to
+//! nothing else. Text comes in; owned values and byte ranges go out.
+//!
+//! - [`parse_module`] says what the top-level statements of a file are;
+//! - [`tokens`] cuts a text into tokens, whether or not it is valid;
+//! - [`scope::analyze`] says what a cell defines and refers to, as marimo
+//!   sees it;
+//! - [`builtins`] lists the names that every cell has.
+
+// Its users come one by one.
+#![allow(dead_code, unused_imports)]
+
+mod builtins;
+mod depth;
+mod module;
+pub(crate) mod scope;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod value;
+
+use std::ops::Range;
+
+use ruff_python_ast::ModModule;
+use ruff_python_ast::token::Tokens as RuffTokens;
+use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
+use ruff_text_size::Ranged;
+
+pub(crate) use builtins::builtins;
+pub(crate) use module::parse_module;
+pub(crate) use statement::{
+    Body, Decorator, Definition, DefinitionKind, Import, Module, Statement, StatementKind, With,
+    WithItem,
+};
+pub(crate) use tokens::{Token, TokenKind, Tokens, tokens};
+pub(crate) use value::{Call, Keyword, Literal, Path, StringConstant, Value};
+
+/// Why a text isn't Python, or not Python that can be handled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct PythonError {
+    /// Where in the text, in bytes. At most the length of the text.
+    pub(crate) offset: usize,
+    /// What is wrong, in lower case and without a full stop.
+    pub(crate) message: String,
+}
+
+impl PythonError {
+    fn new(offset: usize, message: impl Into<String>) -> Self {
+        Self { offset, message: message.into() }
+    }
+}
+
+/// Parses a text and hands its syntax tree to `visit`.
+///
+/// The tree lives and dies in here. Parsing takes care of its own stack, but
+/// walking a tree and dropping it recurse, so both happen on a stack that is
+/// large enough for the depth which the tokens allow.
+fn with_syntax<T>(
+    text: &str,
+    visit: impl FnOnce(&ModModule, &RuffTokens) -> Result<T, PythonError>,
+) -> Result<T, PythonError> {
+    if text.starts_with('\u{feff}') {
+        return Err(PythonError::new(0, "invalid non-printable character U+FEFF"));
+    }
+    if let Some(offset) = text.find('\0') {
+        return Err(PythonError::new(offset, "source code cannot contain null bytes"));
+    }
+    let depth = depth::check(text)?;
+    depth::with_stack(depth, || {
+        let parsed = parse(text);
+        match parsed.errors().first() {
+            None => visit(parsed.syntax(), parsed.tokens()),
+            Some(error) => {
+                let offset = error.location.start().to_usize().min(text.len());
+                Err(PythonError::new(offset, lower_first(&error.error.to_string())))
+            }
+        }
+    })
+}
+
+/// Parses a text that was found to be shallow enough, errors and all.
+fn parse(text: &str) -> Parsed<ModModule> {
+    parse_unchecked(text, ParseOptions::from(Mode::Module))
+        .try_into_module()
+        .expect("the mode asks for a module")
+}
+
+/// Returns the message as part of a sentence.
+fn lower_first(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// Returns where a node stands, in bytes.
+fn range(node: &impl Ranged) -> Range<usize> {
+    node.start().to_usize()..node.end().to_usize()
+}
