@@ -22,6 +22,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod unparse;
 mod value;
 
 use std::ops::Range;

@@ -1,9 +1,23 @@
 //! What a cell defines and what it refers to, as marimo sees it.
 
+mod annotation;
+mod blocks;
+mod coroutine;
+mod definition;
+mod names;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod visitor;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::PythonError;
+use blocks::Binding;
+use names::Name;
+use visitor::{Shared, Visitor};
 
 /// What the analysis of a cell gives (marimo 0.25.2, `compile_cell` and
 /// `ScopedVisitor`).
@@ -93,22 +107,78 @@ pub(crate) struct LastStatement {
     pub(crate) ends_cell: bool,
 }
 
-/// A cell that is nothing but `mo.md(...)`.
+/// A cell that is nothing but `mo.md(...)`, of a string without variable parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MarkdownCall {
-    /// From `mo` to the closing parenthesis of the call.
+    /// What marimo replaces when it writes the cell anew: the call, without
+    /// parentheses around it.
     pub(crate) range: Range<usize>,
-    /// The string tokens of the argument, each from prefix to closing quotes.
-    pub(crate) strings: Vec<Range<usize>>,
-    /// What the string stands for, escapes decoded.
+    /// The string token whose prefix marimo keeps, the last one: from prefix to
+    /// closing quotes.
+    pub(crate) string: Range<usize>,
+    /// What the string stands for, escapes decoded and parts joined.
     pub(crate) value: String,
+}
+
+/// Returns code as marimo compiles it.
+///
+/// Some editors send no-break spaces for spaces, where Python has a syntax
+/// error, so marimo replaces them all (marimo 0.25.2, `compile_cell`).
+pub(crate) fn normalize(code: &str) -> Cow<'_, str> {
+    if code.contains('\u{a0}') {
+        Cow::Owned(code.replace('\u{a0}', " "))
+    } else {
+        Cow::Borrowed(code)
+    }
 }
 
 /// Analyses the code of a cell.
 ///
 /// `cell_id` is marimo's id of the cell, which it puts into the names that it
-/// makes for private definitions. Fails if Python wouldn't compile the cell.
+/// makes for private definitions. Ranges refer to the [`normalize`]d code.
+/// Fails if Python wouldn't compile the cell.
 pub(crate) fn analyze(code: &str, cell_id: &str) -> Result<Analysis, PythonError> {
-    let _ = cell_id;
-    super::with_syntax(code, |_tree, _tokens| Ok(Analysis::default()))
+    let code = &*normalize(code);
+    super::with_syntax(code, |tree, tokens| {
+        if tree.body.is_empty() {
+            // marimo looks no further.
+            let shape = shape::shape(code, tree, tokens);
+            return Ok(Analysis { shape, ..Analysis::default() });
+        }
+        let mut shared = Shared::new(cell_id);
+        let mut visitor = Visitor::new(code, &mut shared);
+        visitor.body(&tree.body);
+        let blocks = visitor.blocks;
+        let names = &shared.names;
+        let is_public = |name: &Name| !names.is_private(*name);
+        let (defs, temporaries) =
+            blocks.module_defs().iter().copied().partition::<Vec<_>, _>(is_public);
+        let variable = |binding: &Binding| Variable {
+            kind: binding.kind,
+            required_refs: names.texts(blocks.set(binding.required)),
+            unbounded_refs: names.texts(blocks.set(binding.unbounded)),
+            annotation: binding
+                .annotation
+                .as_ref()
+                .map(|(text, refs)| Annotation { text: text.clone(), refs: names.texts(refs) }),
+        };
+        let texts =
+            |it: &mut dyn Iterator<Item = Name>| it.map(|it| names.text(it).to_owned()).collect();
+        Ok(Analysis {
+            defs: texts(&mut defs.into_iter()),
+            refs: texts(&mut blocks.refs()),
+            temporaries: temporaries.into_iter().map(|it| names.unmangled(it).to_owned()).collect(),
+            deleted_refs: texts(&mut blocks.deleted_refs()),
+            variables: blocks
+                .module_bindings()
+                .filter(|(name, _)| is_public(name))
+                .map(|(name, bindings)| {
+                    (names.text(name).to_owned(), bindings.iter().map(variable).collect())
+                })
+                .collect(),
+            is_async: coroutine::is_coroutine(&tree.body),
+            is_sql: shared.is_sql,
+            shape: shape::shape(code, tree, tokens),
+        })
+    })
 }
