@@ -1,0 +1,56 @@
+//! The settings of one file.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use nbsync_formats::FormatName;
+
+use super::{Config, Layout, Patterns, Poll};
+
+/// What one file sets, and what it leaves to others.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    pub(super) formats: Option<Vec<FormatName>>,
+    pub(super) layout: Option<Layout>,
+    pub(super) include: Option<Patterns>,
+    pub(super) exclude: Option<Patterns>,
+    pub(super) gitignore: Option<bool>,
+    pub(super) settle: Option<Duration>,
+    pub(super) poll: Option<Poll>,
+    pub(super) poll_interval: Option<Duration>,
+    pub(super) max_size: Option<u64>,
+}
+
+impl Settings {
+    /// Takes from `other` what is not set here.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            formats: self.formats.or(other.formats),
+            layout: self.layout.or(other.layout),
+            include: self.include.or(other.include),
+            exclude: self.exclude.or(other.exclude),
+            gitignore: self.gitignore.or(other.gitignore),
+            settle: self.settle.or(other.settle),
+            poll: self.poll.or(other.poll),
+            poll_interval: self.poll_interval.or(other.poll_interval),
+            max_size: self.max_size.or(other.max_size),
+        }
+    }
+
+    /// Takes the default for what nobody has set.
+    pub(super) fn into_config(self, files: Vec<Utf8PathBuf>) -> Config {
+        let default = Config::default();
+        Config {
+            formats: self.formats.unwrap_or(default.formats),
+            layout: self.layout.unwrap_or(default.layout),
+            include: self.include.unwrap_or(default.include),
+            exclude: self.exclude.unwrap_or(default.exclude),
+            gitignore: self.gitignore.unwrap_or(default.gitignore),
+            settle: self.settle.unwrap_or(default.settle),
+            poll: self.poll.unwrap_or(default.poll),
+            poll_interval: self.poll_interval.unwrap_or(default.poll_interval),
+            max_size: self.max_size.unwrap_or(default.max_size),
+            files,
+        }
+    }
+}
