@@ -28,6 +28,11 @@ pub trait Format: Sync {
     /// can't hold its language.
     fn extension(&self, notebook: &Notebook) -> Option<&'static str>;
 
+    /// The extension of which files can only be of this format.
+    fn own_extension(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether the format stores what running a cell produced.
     fn has_outputs(&self) -> bool {
         false

@@ -44,6 +44,14 @@ impl Format for Ipynb {
         Some(".ipynb")
     }
 
+    fn own_extension(&self) -> Option<&'static str> {
+        Some(".ipynb")
+    }
+
+    fn has_outputs(&self) -> bool {
+        true
+    }
+
     fn detect(&self, text: &str, extension: &str) -> bool {
         let text = text.trim_start_matches('\u{feff}').trim_start();
         extension == ".ipynb" && text.starts_with('{')

@@ -8,5 +8,9 @@ pub mod base;
 pub mod edit;
 pub mod lines;
 pub mod merge;
+pub mod pairing;
 pub mod reconcile;
 pub mod safety;
+
+#[cfg(test)]
+mod tests;
