@@ -1,0 +1,88 @@
+//! What can be typed. The doc comments are the manual.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{completions, convert, flush, man, pause, status, stop, sync, watch};
+
+/// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
+///
+/// Each notebook gets copies in the other formats, under `__marimo__/nbsync/`
+/// beside it. Save any of them, and all others have the edit.
+///
+/// Exit codes: 0 if everything is fine and in sync, 1 if something is out of
+/// sync, held or in conflict, 2 for mistakes on the command line or in the
+/// configuration, 3 if a file can't be read or written, 4 if a daemon is needed
+/// and none runs.
+#[derive(Debug, Parser)]
+#[command(name = "nbsync", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The folder that is watched [default: the nearest one upward with a
+    /// configuration or a state, or else the current one]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Only print what needs attention
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Print more (can be repeated)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+
+    /// When to print in colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+
+    /// How to print what happens: lines for people, or one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// When to print in colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How to print what happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Watch(watch::WatchArgs),
+    Sync(sync::SyncArgs),
+    Status(status::StatusArgs),
+    Flush(flush::FlushArgs),
+    Convert(convert::ConvertArgs),
+    Pause(pause::PauseArgs),
+    Resume(pause::ResumeArgs),
+    Stop(stop::StopArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}

@@ -1,0 +1,158 @@
+use std::path::PathBuf;
+
+use nbsync_daemon::control::{Command, Reply};
+use nbsync_daemon::report::{
+    DaemonState, DaemonStatus, NotebookState, NotebookStatus, Role, StatusReport,
+};
+use nbsync_daemon::run;
+
+use super::Outcome;
+use crate::arguments::Global;
+use crate::context::Target;
+use crate::error::CliError;
+use crate::ui::{self, ATTENTION, ERROR, GOOD, HINT, PLAIN, QUIET, Table, count, escape};
+
+/// Show the notebooks and whether their copies are in sync
+///
+/// Prints one line per notebook: its state, its source and its shadows. Those
+/// that need attention come first, with the reason. Works with and without a
+/// running daemon.
+///
+/// The states are synced (all copies agree), pending (an edit is on its way, or
+/// waits for a daemon), held (left alone until something changes) and conflict
+/// (two edits of one cell could not both stand; both are kept).
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Only show notebooks with a file at or below this path (can be repeated)
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Print the state as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Exit with 1 if a notebook is out of sync, held or in conflict
+    ///
+    /// By default, the exit code only says whether the state could be read.
+    #[arg(long)]
+    exit_code: bool,
+}
+
+pub(crate) fn run(global: &Global, args: &StatusArgs) -> Result<Outcome, CliError> {
+    let target = Target::find(global, &args.paths)?;
+    let report = match target.daemon()? {
+        Some(mut daemon) => {
+            match daemon.request(Command::Status { paths: target.paths.clone() })? {
+                Reply::Status(report) => report,
+                reply => return Err(super::unexpected(&reply)),
+            }
+        }
+        None => run::status(&target.options()?, &target.paths)?,
+    };
+    if args.json {
+        ui::print_json(&report)?;
+    } else {
+        ui::print(&text(global, &report, !target.paths.is_empty()))?;
+    }
+    let is_in_sync = report.notebooks.iter().all(|it| it.state == NotebookState::Synced);
+    Ok(Outcome::in_sync(is_in_sync || !args.exit_code))
+}
+
+fn text(global: &Global, report: &StatusReport, is_part: bool) -> String {
+    if report.notebooks.is_empty() {
+        return nothing(report, is_part);
+    }
+    let mut table = Table::default();
+    for notebook in &report.notebooks {
+        if notebook.state != NotebookState::Synced {
+            attention(&mut table, notebook);
+        } else if !global.quiet {
+            row(&mut table, notebook, &shadows(notebook, global.verbose > 0));
+        }
+    }
+    let mut text = table.print();
+    if !global.quiet {
+        text.push('\n');
+        text.push_str(&summary(report));
+    }
+    text
+}
+
+/// Adds a notebook that is not in sync, with the reason.
+pub(super) fn attention(table: &mut Table, notebook: &NotebookStatus) {
+    row(table, notebook, &shadows(notebook, false));
+    if let Some(reason) = &notebook.reason {
+        table.note(10, reason);
+    }
+}
+
+fn row(table: &mut Table, notebook: &NotebookStatus, shadows: &str) {
+    let (style, state) = match notebook.state {
+        NotebookState::Conflict => (ERROR, "conflict"),
+        NotebookState::Held => (ATTENTION, "held"),
+        NotebookState::Pending => (ATTENTION, "pending"),
+        NotebookState::Synced => (GOOD, "synced"),
+    };
+    // As wide as the widest state, so that the reasons stand below the notebook.
+    let state = format!("{state:8}");
+    table.row([(style, &state), (PLAIN, notebook.source.as_str()), (QUIET, shadows)]);
+}
+
+/// The formats of the shadows, or where they are.
+fn shadows(notebook: &NotebookStatus, with_paths: bool) -> String {
+    let shadows = notebook.replicas.iter().filter(|replica| replica.role == Role::Shadow);
+    let names =
+        shadows.map(
+            |replica| {
+                if with_paths { replica.path.to_string() } else { replica.format.to_string() }
+            },
+        );
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn summary(report: &StatusReport) -> String {
+    let n = |state| report.notebooks.iter().filter(|notebook| notebook.state == state).count();
+    let parts: Vec<String> = [
+        (n(NotebookState::Conflict), "in conflict"),
+        (n(NotebookState::Held), "held"),
+        (n(NotebookState::Pending), "pending"),
+        (n(NotebookState::Synced), "in sync"),
+    ]
+    .into_iter()
+    .filter(|&(n, _)| n > 0)
+    .map(|(n, what)| format!("{n} {what}"))
+    .collect();
+    let notebooks = count(report.notebooks.len(), "notebook");
+    format!("{notebooks}: {}; {}\n", parts.join(", "), daemon(&report.daemon))
+}
+
+fn daemon(daemon: &DaemonStatus) -> String {
+    if !daemon.running {
+        return "no daemon runs".to_owned();
+    }
+    let (style, what) = match daemon.state {
+        None | Some(DaemonState::Watching) => (GOOD, "watched"),
+        Some(DaemonState::Scanning) => (PLAIN, "being scanned"),
+        Some(DaemonState::Paused) => (ATTENTION, "paused"),
+        Some(DaemonState::Halted) => (ERROR, "halted"),
+        Some(DaemonState::Degraded) => (ATTENTION, "watched in part by polling"),
+    };
+    let pid = daemon.pid.map(|pid| format!(" by process {pid}")).unwrap_or_default();
+    let reason = daemon.reason.as_ref().map(|reason| format!(": {}", escape(reason)));
+    format!("{style}{what}{style:#}{pid}{}", reason.unwrap_or_default())
+}
+
+fn nothing(report: &StatusReport, is_part: bool) -> String {
+    let root = escape(report.root.as_str());
+    let place = if is_part { "at these paths in" } else { "in" };
+    let next = if report.daemon.running {
+        format!("`{root}` is {}", daemon(&report.daemon))
+    } else {
+        format!("{HINT}hint:{HINT:#} `nbsync watch DIR` starts to watch a folder")
+    };
+    format!(
+        "no notebooks {place} `{root}`\n\
+         looked for `.ipynb` files, scripts with `# %%` cells and marimo notebooks\n\
+         {next}\n"
+    )
+}

@@ -1,0 +1,110 @@
+//! From paths on the command line to a root and its daemon.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nbsync_daemon::control::{Client, socket_path};
+use nbsync_daemon::run::Options;
+
+use crate::arguments::Global;
+use crate::error::{CliError, Kind};
+
+/// A root, and the paths in it that a command is about.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// The root, absolute and without links.
+    pub(crate) root: Utf8PathBuf,
+    /// The paths, absolute; none means all.
+    pub(crate) paths: Vec<Utf8PathBuf>,
+    socket: Utf8PathBuf,
+}
+
+impl Target {
+    /// Finds the root of some paths, which all have to be in it.
+    pub(crate) fn find(global: &Global, paths: &[PathBuf]) -> Result<Self, CliError> {
+        let paths = paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
+        let root = match (&global.root, paths.first()) {
+            (Some(root), _) => folder(root)?,
+            (None, Some(path)) if path.is_dir() => find_root(path)?,
+            (None, Some(path)) => find_root(path.parent().unwrap_or(path))?,
+            (None, None) => find_root(&folder(Path::new("."))?)?,
+        };
+        if let Some(path) = paths.iter().find(|path| !path.starts_with(&root)) {
+            return Err(CliError::usage(format!("`{path}` is not in `{root}`"))
+                .hint("`--root DIR` says which folder is meant"));
+        }
+        Ok(Self::new(root, paths))
+    }
+
+    /// A whole root.
+    pub(crate) fn whole(root: &Path) -> Result<Self, CliError> {
+        Ok(Self::new(folder(root)?, Vec::new()))
+    }
+
+    fn new(root: Utf8PathBuf, paths: Vec<Utf8PathBuf>) -> Self {
+        let socket = socket_path(&runtime(), &root);
+        Self { root, paths, socket }
+    }
+
+    /// What the engine needs to know.
+    pub(crate) fn options(&self) -> Result<Options, CliError> {
+        Ok(Options { root: self.root.clone() })
+    }
+
+    /// Connects to the daemon, if one runs.
+    pub(crate) fn daemon(&self) -> Result<Option<Client>, CliError> {
+        Ok(Client::connect(&self.socket)?)
+    }
+
+    /// Connects to the daemon, without which the command is pointless.
+    pub(crate) fn require_daemon(&self) -> Result<Client, CliError> {
+        self.daemon()?.ok_or_else(|| CliError {
+            kind: Kind::NoDaemon,
+            source: format!("no daemon watches `{}`", self.root).into(),
+            hints: vec!["start one with `nbsync watch`, or `nbsync service install`".to_owned()],
+        })
+    }
+}
+
+fn runtime() -> Utf8PathBuf {
+    Utf8PathBuf::from(env::var("XDG_RUNTIME_DIR").unwrap_or_default()).join("nbsync")
+}
+
+fn find_root(start: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
+    Ok(start.to_owned())
+}
+
+/// The absolute path of an existing folder, without links.
+pub(crate) fn folder(path: &Path) -> Result<Utf8PathBuf, CliError> {
+    let cannot =
+        |source| CliError::io(format!("cannot use the folder `{}`", path.display()), source);
+    let absolute = fs::canonicalize(path).map_err(cannot)?;
+    if !absolute.is_dir() {
+        return Err(cannot(io::ErrorKind::NotADirectory.into()));
+    }
+    utf8(absolute)
+}
+
+/// The absolute path of a file, which need not exist; its folder does.
+///
+/// Links are followed up to the file's folder only: a notebook that is a link is
+/// known by its own name.
+fn absolute(path: &Path) -> Result<Utf8PathBuf, CliError> {
+    let cannot = |source| CliError::io(format!("cannot find `{}`", path.display()), source);
+    let Some(name) = path.file_name().filter(|_| !path.is_dir()) else {
+        return utf8(fs::canonicalize(path).map_err(cannot)?);
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(cannot)?;
+    utf8(parent.join(name))
+}
+
+/// Paths stand in JSON and in messages, so they have to be text.
+fn utf8(path: PathBuf) -> Result<Utf8PathBuf, CliError> {
+    Utf8PathBuf::from_path_buf(path).map_err(|path| {
+        CliError::input(format!("the path `{}` is not valid UTF-8", path.display()))
+    })
+}
