@@ -7,10 +7,14 @@
 //! may hold what only Python calls JSON.
 //!
 //! What doesn't travel, although the file has it: outputs, execution counts,
-//! attachments, and the keys that describe the layout of a text format.
+//! attachments, and the metadata keys that describe this file or the layout of a
+//! text format.
 
+mod cell;
 mod header;
 mod ids;
+mod metadata;
+mod plan;
 mod print;
 mod read;
 mod scan;
@@ -19,6 +23,7 @@ mod splice;
 mod style;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod update;
 mod write;
 

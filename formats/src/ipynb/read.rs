@@ -3,14 +3,20 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::header;
-use super::scan::{Object, Scanner, decode};
+use super::scan::{Object, Scanner};
 use super::style::Style;
+use super::tree::decode;
 use crate::format::check_text;
 use crate::{Cell, CellKind, Notebook, ParseError, ParseErrorKind, marimo_metadata, script};
 
-/// Keys of cell metadata that describe the layout of a text format (jupytext:
-/// `_JUPYTEXT_CELL_METADATA`). They stay in the file and never travel.
-const LAYOUT_KEYS: [&str; 3] = ["cell_marker", "lines_to_end_of_cell_marker", "lines_to_next_cell"];
+/// Keys of cell metadata that stay in the file and never travel: the layout of a
+/// text format (jupytext: `_JUPYTEXT_CELL_METADATA`), and what nbformat drops
+/// whenever it writes.
+const OWN_CELL_KEYS: [&str; 4] =
+    ["cell_marker", "lines_to_end_of_cell_marker", "lines_to_next_cell", "trusted"];
+
+/// Keys of notebook metadata that nbformat drops whenever it writes.
+const OWN_KEYS: [&str; 3] = ["orig_nbformat", "orig_nbformat_minor", "signature"];
 
 /// Where the parts of a notebook's text are.
 #[derive(Debug)]
@@ -52,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, ParseError> {
     let mut notebook = Notebook::default();
     if let Some(metadata) = layout.root.get("metadata") {
         notebook.metadata = map(text, &metadata.value, "the metadata of the notebook")?;
-        hide_text_representation(&mut notebook.metadata);
+        hide_own_keys(&mut notebook.metadata);
         notebook.marimo = marimo_metadata::take_from_notebook(&mut notebook.metadata);
     }
     let mut shown = Vec::with_capacity(layout.cells.len());
@@ -77,8 +83,11 @@ pub(super) fn holds_block(cell: &Cell) -> bool {
     cell.kind == CellKind::Code && script::is_block(&cell.source)
 }
 
-/// Takes out of notebook metadata what describes a text file.
-pub(super) fn hide_text_representation(metadata: &mut Map<String, Value>) {
+/// Takes out of notebook metadata what belongs to this file or to a text file.
+pub(super) fn hide_own_keys(metadata: &mut Map<String, Value>) {
+    for key in OWN_KEYS {
+        metadata.shift_remove(key);
+    }
     if let Some(Value::Object(jupytext)) = metadata.get_mut("jupytext") {
         jupytext.shift_remove("text_representation");
         if jupytext.is_empty() {
@@ -87,10 +96,10 @@ pub(super) fn hide_text_representation(metadata: &mut Map<String, Value>) {
     }
 }
 
-/// Takes out of a cell's metadata what describes a text file, and moves marimo's
-/// options to their place.
+/// Takes out of a cell's metadata what belongs to this file or to a text file, and
+/// moves marimo's options to their place.
 pub(super) fn sort_out(cell: &mut Cell) {
-    for key in LAYOUT_KEYS {
+    for key in OWN_CELL_KEYS {
         cell.metadata.shift_remove(key);
     }
     let marimo = marimo_metadata::take_from_cell(&mut cell.metadata, cell.kind);

@@ -1,17 +1,11 @@
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-use serde_json::{Map, Number, Value};
-
+use super::tree::decode;
 use crate::{ParseError, ParseErrorKind};
 
 /// How deep brackets may nest in what is only skipped.
-const DEPTH: usize = 512;
-
-/// How deep a value may nest that becomes a [`Value`], which recurses when it is
-/// dropped.
-const TREE_DEPTH: usize = 200;
+pub(super) const DEPTH: usize = 512;
 
 /// Finds where the values of a JSON text are.
 ///
@@ -19,8 +13,8 @@ const TREE_DEPTH: usize = 200;
 /// numbers of any size are fine as long as nobody has to understand them.
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
-    text: &'a str,
-    at: usize,
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     /// Whether a character beyond ASCII was seen as an escape.
     pub(super) escapes: bool,
 }
@@ -170,53 +164,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a value that has to be understood.
-    pub(super) fn tree(&mut self) -> Result<Value, ParseError> {
-        self.tree_at(0)
-    }
-
-    fn tree_at(&mut self, depth: usize) -> Result<Value, ParseError> {
-        self.blank();
-        let start = self.at;
-        if depth == TREE_DEPTH {
-            return Err(self.fail("brackets are nested too deep"));
-        }
-        match self.peek() {
-            Some(b'{') => {
-                let mut map = Map::new();
-                self.object(|scanner, key| {
-                    let start = scanner.at;
-                    let value = scanner.tree_at(depth + 1)?;
-                    map.insert(key.to_owned(), value);
-                    Ok(start..scanner.at)
-                })?;
-                Ok(Value::Object(map))
-            }
-            Some(b'[') => {
-                let mut items = Vec::new();
-                self.array(|scanner| {
-                    let start = scanner.at;
-                    items.push(scanner.tree_at(depth + 1)?);
-                    Ok(start..scanner.at)
-                })?;
-                Ok(Value::Array(items))
-            }
-            Some(b'"') => {
-                let span = self.string()?;
-                Ok(Value::String(decode(self.text, &span)?.into_owned()))
-            }
-            _ => match self.scalar()? {
-                "true" => Ok(Value::Bool(true)),
-                "false" => Ok(Value::Bool(false)),
-                "null" => Ok(Value::Null),
-                word => serde_json::from_str::<Number>(word).map(Value::Number).map_err(|_| {
-                    let what = format!("the number `{word}` in metadata");
-                    ParseError::at(self.text, start, ParseErrorKind::Unsupported(what))
-                }),
-            },
-        }
-    }
-
     /// Fails unless only blanks are left.
     pub(super) fn end(&mut self) -> Result<(), ParseError> {
         self.blank();
@@ -257,7 +204,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over a string; the range has the quotes.
-    fn string(&mut self) -> Result<Range<usize>, ParseError> {
+    pub(super) fn string(&mut self) -> Result<Range<usize>, ParseError> {
         let start = self.at;
         self.expect(b'"')?;
         let bytes = self.text.as_bytes();
@@ -300,7 +247,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes over a number or a word.
-    fn scalar(&mut self) -> Result<&'a str, ParseError> {
+    pub(super) fn scalar(&mut self) -> Result<&'a str, ParseError> {
         let rest = &self.text[self.at..];
         let len = rest
             .bytes()
@@ -319,7 +266,7 @@ impl<'a> Scanner<'a> {
         Ok(word)
     }
 
-    fn fail(&self, what: &str) -> ParseError {
+    pub(super) fn fail(&self, what: &str) -> ParseError {
         ParseError::at(self.text, self.at, ParseErrorKind::Json(what.to_owned()))
     }
 }
@@ -334,18 +281,6 @@ fn repeated(members: &[Member]) -> Option<&Member> {
     }
     let mut keys = HashSet::new();
     members.iter().find(|member| !keys.insert(member.key.as_str()))
-}
-
-/// Returns the text of a string whose range has the quotes.
-pub(super) fn decode<'a>(text: &'a str, span: &Range<usize>) -> Result<Cow<'a, str>, ParseError> {
-    let raw = &text[span.clone()];
-    if !raw.contains('\\') {
-        return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
-    }
-    serde_json::from_str(raw).map(Cow::Owned).map_err(|_| {
-        let what = "half of a surrogate pair (`\\ud800` or similar)".to_owned();
-        ParseError::at(text, span.start, ParseErrorKind::Unsupported(what))
-    })
 }
 
 /// Bytes that end a run of plain characters in a string.
@@ -380,67 +315,4 @@ fn is_number(word: &str) -> bool {
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(digits)
         && exponent.is_none_or(|text| digits(text.strip_prefix(['+', '-']).unwrap_or(text)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, end: Option<usize>) {
-        let found = Scanner::new(text, 0).skip();
-        assert_eq!(found.ok().map(|span| span.end), end, "{text}");
-    }
-
-    #[test]
-    fn skipping_takes_what_python_writes() {
-        for text in ["NaN", "-Infinity", "[\"\\ud800\", 1e5, 0.1, -0, 1E+9]", "{\"a\": {}}"] {
-            check(text, Some(text.len()));
-        }
-    }
-
-    #[test]
-    fn skipping_refuses_what_is_not_json() {
-        for text in [
-            "",
-            "[",
-            "[1,]",
-            "[1 2]",
-            "{\"a\"}",
-            "{\"a\": 1,}",
-            "{1: 2}",
-            "[}",
-            "01",
-            "1.",
-            "\"a",
-            "\"\\x\"",
-            "\"\\u12\"",
-            "\"\n\"",
-            "nan",
-            "'a'",
-            "{\"a\": 1 \"b\": 2}",
-            "1e",
-            "\"\\u+123\"",
-        ] {
-            check(text, None);
-        }
-    }
-
-    #[test]
-    fn depth_is_limited() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        check(&nested(DEPTH), Some(2 * DEPTH));
-        check(&nested(DEPTH + 2), None);
-        check(&"[{\"a\":".repeat(100_000), None);
-        assert!(Scanner::new(&nested(TREE_DEPTH), 0).tree().is_ok());
-        assert!(Scanner::new(&nested(10_000), 0).tree().is_err());
-    }
-
-    #[test]
-    fn understanding_refuses_what_would_be_lost() {
-        for text in ["NaN", "\"\\ud800\"", "{\"a\": {\"b\": 1, \"\\u0062\": 2}}"] {
-            let error = Scanner::new(text, 0).tree().unwrap_err();
-            assert!(matches!(error.kind, ParseErrorKind::Unsupported(_)), "{error}");
-        }
-    }
 }

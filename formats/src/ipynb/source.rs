@@ -1,9 +1,10 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::scan::{Scanner, decode};
+use super::scan::Scanner;
 use super::splice::{Gaps, Piece, join};
 use super::style::Style;
+use super::tree::decode;
 use super::write;
 use crate::ParseError;
 

@@ -1,3 +1,4 @@
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use serde_json::Value;
@@ -32,7 +33,7 @@ impl Gaps {
 }
 
 /// Writes a list with its brackets: items that were neighbours keep the blanks
-/// between them, others get those of the first two.
+/// between them, others get those that stood at one of them.
 pub(super) fn join<T>(
     out: &mut String,
     text: &str,
@@ -69,11 +70,11 @@ pub(super) fn join<T>(
     let mut before: Option<usize> = None;
     for (at, piece) in pieces.iter().enumerate() {
         if at > 0 {
-            match (before, piece.origin) {
-                (Some(before), Some(origin)) if before + 1 == origin => {
-                    out.push_str(&text[items[before].end..items[origin].start]);
-                }
-                _ => out.push_str(&gap),
+            // What followed the one before, or preceded this one.
+            let next = before.map(|before| before + 1).filter(|&next| next < items.len());
+            match next.or(piece.origin.filter(|&origin| origin > 0)) {
+                Some(next) => out.push_str(&text[items[next - 1].end..items[next].start]),
+                None => out.push_str(&gap),
             }
         }
         write(out, &piece.what);
@@ -120,39 +121,38 @@ pub(super) fn edit_object(
 ) {
     let members = &object.members;
     let sorted = object.is_sorted() && (style.sorted || members.len() > 1);
-    let mut pieces: Vec<_> =
-        (0..members.len()).map(|at| Piece { origin: Some(at), what: Part::Keep(at) }).collect();
-    for edit in edits {
-        let found = members.iter().position(|member| member.key == edit.key);
-        match (found, &edit.value) {
-            (Some(at), NewValue::None) => pieces.retain(|piece| piece.origin != Some(at)),
-            (Some(at), value) => {
-                for piece in &mut pieces {
-                    if piece.origin == Some(at) {
-                        piece.what = Part::Value(at, value);
-                    }
-                }
-            }
-            (None, NewValue::None) => {}
-            (None, value) => {
-                let key_of = |piece: &Piece<Part<'_>>| match piece.what {
-                    Part::Keep(at) | Part::Value(at, _) => members[at].key.clone(),
-                    Part::New(key, _) => key.to_owned(),
-                };
-                let rank = |key: &str| order.iter().position(|other| other == key);
-                let own_rank = rank(edit.key);
-                let at = if sorted {
-                    pieces.iter().position(|piece| key_of(piece).as_str() > edit.key)
-                } else {
-                    let is_before = |piece: &Piece<Part<'_>>| {
-                        rank(&key_of(piece)).zip(own_rank).is_some_and(|(rank, own)| rank < own)
-                    };
-                    pieces.iter().rposition(is_before).map(|at| at + 1)
-                };
-                let at = at.unwrap_or(pieces.len());
-                pieces.insert(at, Piece { origin: None, what: Part::New(edit.key, value) });
-            }
+    let by_key: HashMap<_, _> = edits.iter().map(|edit| (edit.key, &edit.value)).collect();
+    let mut old_keys = HashSet::new();
+    let mut pieces = Vec::with_capacity(members.len() + 1);
+    for (at, member) in members.iter().enumerate() {
+        old_keys.insert(member.key.as_str());
+        let what = match by_key.get(member.key.as_str()) {
+            None => Part::Keep(at),
+            Some(NewValue::None) => continue,
+            Some(value) => Part::Value(at, value),
+        };
+        pieces.push(Piece { origin: Some(at), what });
+    }
+    let rank = |key: &str| order.iter().position(|other| other == key);
+    for Edit { key, value } in edits {
+        if old_keys.contains(key) || matches!(value, NewValue::None) {
+            continue;
         }
+        let key_of = |piece: &Piece<Part<'_>>| match piece.what {
+            Part::Keep(at) | Part::Value(at, _) => members[at].key.clone(),
+            Part::New(key, _) => key.to_owned(),
+        };
+        let at = if sorted {
+            pieces.partition_point(|piece| key_of(piece).as_str() < *key)
+        } else {
+            let own_rank = rank(key);
+            let is_before = |piece: &Piece<Part<'_>>| {
+                rank(&key_of(piece)).zip(own_rank).is_some_and(|(rank, own)| rank < own)
+            };
+            let before = if order.is_empty() { None } else { pieces.iter().rposition(is_before) };
+            before.map_or(pieces.len(), |before| before + 1)
+        };
+        pieces.insert(at, Piece { origin: None, what: Part::New(key, value) });
     }
     let spans: Vec<_> = members.iter().map(|member| member.span.clone()).collect();
     let gaps = || Gaps::of(style, depth);
@@ -190,32 +190,31 @@ pub(super) fn edit_value(
     depth: usize,
 ) -> Result<String, ParseError> {
     let mut out = String::new();
-    let Value::Object(map) = new else {
+    let stored = match new {
+        Value::Object(_) if text[old.clone()].starts_with('{') => {
+            Scanner::new(text, old.start).tree()?
+        }
+        _ => Value::Null,
+    };
+    let (Value::Object(map), Value::Object(stored)) = (new, stored) else {
         write::value(&mut out, new, style, depth);
         return Ok(out);
     };
-    if !text[old.clone()].starts_with('{') {
-        write::value(&mut out, new, style, depth);
-        return Ok(out);
-    }
     let object = Scanner::new(text, old.start).object(|scanner, _| scanner.skip())?;
     let mut edits = Vec::new();
     for member in &object.members {
         let value = match map.get(&member.key) {
             None => NewValue::None,
-            Some(value) if Scanner::new(text, member.value.start).tree()? == *value => continue,
+            Some(value) if stored.get(&member.key) == Some(value) => continue,
             Some(value) => {
                 NewValue::Text(edit_value(text, &member.value, value, style, depth + 1)?)
             }
         };
         edits.push(Edit { key: &member.key, value });
     }
-    for (key, value) in map {
-        if object.get(key).is_none() {
-            let mut printed = String::new();
-            write::value(&mut printed, value, style, depth + 1);
-            edits.push(Edit { key, value: NewValue::Text(printed) });
-        }
+    for (key, value) in map.iter().filter(|(key, _)| !stored.contains_key(*key)) {
+        let value = NewValue::Text(write::printed(value, style, depth + 1));
+        edits.push(Edit { key, value });
     }
     edit_object(&mut out, text, &object, &edits, style, depth + 1, &[]);
     Ok(out)

@@ -63,7 +63,7 @@ impl Style {
             indent,
             comma: if comma.starts_with(',') { comma } else { "," }.to_owned(),
             colon: colon.to_owned(),
-            ascii: escapes && text.is_ascii(),
+            ascii: escapes && text[root.span.clone()].is_ascii(),
             sorted: if layout.cells.is_empty() {
                 root.is_sorted()
             } else {

@@ -26,6 +26,13 @@ pub(super) fn value(out: &mut String, value: &Value, style: &Style, depth: usize
     }
 }
 
+/// Returns a value as text; see [`value`].
+pub(super) fn printed(value: &Value, style: &Style, depth: usize) -> String {
+    let mut out = String::new();
+    self::value(&mut out, value, style, depth);
+    out
+}
+
 /// Writes the items of a container, which are `depth` deep, with its brackets.
 pub(super) fn container<T>(
     out: &mut String,

@@ -180,6 +180,7 @@ fn any_stored_cell() -> impl Strategy<Value = Value> {
             }
             if layout {
                 metadata.insert("lines_to_next_cell".to_owned(), json!(2));
+                metadata.insert("trusted".to_owned(), json!(true));
             }
             let mut stored = json!({"cell_type": cell.kind.as_str(), "source": cell.source});
             if block == 0 && cell.kind == CellKind::Code {
@@ -213,6 +214,9 @@ pub(super) fn any_file() -> impl Strategy<Value = String> {
                 let mut marimo = json!({"marimo_version": "0", "app_config": {"a": 1}});
                 marimo["header"] = json!(text);
                 metadata.insert("marimo".to_owned(), marimo);
+            }
+            if header > 5 {
+                metadata.insert("signature".to_owned(), json!("x"));
             }
             if jupytext == 0 {
                 metadata.insert("jupytext".to_owned(), json!({"text_representation": {"a": 1}}));
