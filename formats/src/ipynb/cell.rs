@@ -54,8 +54,7 @@ pub(super) fn edit(
     };
     let mut wanted = replaced(&stored, &old.metadata, &new.metadata);
     let has_options = stored.get("marimo").is_some_and(Value::is_object);
-    if old.marimo != new.marimo || (old.kind != new.kind && (has_options || !new.marimo.is_empty()))
-    {
+    if old.marimo != new.marimo || (old.kind != new.kind && has_options) {
         put(&mut wanted, "marimo", marimo_metadata::for_cell(&new.marimo, new.kind));
     }
     if wanted != stored {

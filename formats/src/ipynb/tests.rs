@@ -130,6 +130,6 @@ const JUPYTER: &str = r##"{
 "##;
 
 /// On one line, unsorted, with strings for sources, escapes, and no ids.
-const COMPACT: &str = "{\"nbformat\":4,\"nbformat_minor\":2,\"metadata\":{\"b\":1e5,\"a\":\"\\u00e9\"},\
+const COMPACT: &str = "{\"nbformat\":4,\"nbformat_minor\":4,\"metadata\":{\"b\":1e5,\"a\":\"\\u00e9\"},\
     \"cells\":[{\"cell_type\":\"code\",\"source\":\"a = '\\u00e9\\/'\\nb\",\"metadata\":{},\
     \"outputs\":[{\"x\":\"\\ud800\"}],\"execution_count\":null}]}";

@@ -224,3 +224,12 @@ fn ids_follow_from_the_content() {
     assert!(found[0].len() == 8 && found[1] == "m", "{found:?}");
     assert_eq!(res, update(JUPYTER, &slots, &[]).unwrap());
 }
+
+#[test]
+fn list_stays_one_line_an_item() {
+    check(JUPYTER, &[Slot::Keep(0), source(1, "x = 1\nyx")], "\"x\"\n", "\"yx\"\n");
+    // `\r\n` is one line end.
+    let text = COMPACT.replace("a = '\\u00e9\\/'\\nb", "\\u0061\\r\\nb\\nc");
+    check(&text, &[source(0, "z\na\r\ny\nc")], "\\u0061\\r\\nb", "z\\n\\u0061\\r\\ny");
+    check(COMPACT, &[source(0, "a = 'é/'\n\u{7f}")], "\\nb", "\\n\\u007f");
+}

@@ -131,3 +131,10 @@ fn marimo_options_follow_the_kind() {
         [json!({"name": "f"}), json!({"name": "f"})]
     );
 }
+
+#[test]
+fn what_would_read_back_differently_is_an_error() {
+    let text = JUPYTER.replace("\"metadata\": {}", "\"metadata\": {\"marimo\": 5}");
+    let slots = [set_marimo(0, "name", Some(json!("f"))), Slot::Keep(1)];
+    assert!(matches!(update(&text, &slots, &[]), Err(PrintError::Unfaithful(_))));
+}

@@ -84,3 +84,53 @@ fn header_with_only_the_script_is_no_header() {
     let wide = update(&text, &keep_all(&text), &[(width, Some(json!("full")))]).unwrap();
     assert!(wide.contains("= []") && wide.contains("\"marimo_version\": \"0.1\""), "{wide}");
 }
+
+#[test]
+fn script_cell_comes_before_a_cell_that_looks_like_it() {
+    let text = with_block_cell();
+    let first = Slot::New(Cell::new(CellKind::Markdown, "m"));
+    // Now the script is the second cell, behind the markdown cell.
+    let mut moved = update(&text, &[Slot::Keep(0)], &[]).unwrap();
+    let (block, x) = (raw_cell(&moved, 0), raw_cell(&moved, 1));
+    moved = moved.replace(&block, "*").replace(&x, &block).replace('*', &x);
+    let second = Cell::new(CellKind::Code, "# /// script\n# ///");
+    let slots = [Slot::New(second.clone()), Slot::Keep(0), first];
+    let printed = parse(&moved).unwrap().update(&slots, &[], Carry::All).unwrap();
+    let notebook = printed.document.notebook();
+    assert_eq!(notebook.script.as_deref(), Some(BLOCK));
+    assert_eq!(notebook.cells[0], second);
+    // Without such a cell it stays where it is.
+    let kept = update(&moved, &[Slot::Keep(0)], &[]).unwrap();
+    assert_eq!(kept, moved);
+}
+
+fn raw_cell(text: &str, at: usize) -> String {
+    let parsed = crate::ipynb::read::parse(text).unwrap();
+    text[parsed.layout.cells[at].object.span.clone()].to_owned()
+}
+
+#[test]
+fn block_of_the_cell_wins() {
+    let mut notebook = Notebook { script: Some(BLOCK.to_owned()), ..Notebook::default() };
+    let header = "\"doc\"\n\n# /// script\n# ///\n";
+    notebook.marimo.insert("header".to_owned(), json!(header));
+    let text = print(&notebook);
+    // As `juv add` leaves it, which knows the cell only.
+    let text = text.replacen("# dependencies = []\\n\",", "# dependencies = [1]\\n\",", 1);
+    let document = parse(&text).unwrap();
+    assert_eq!(document.notebook().script.as_deref(), Some(&*BLOCK.replace("[]", "[1]")));
+    assert_eq!(document.notebook().marimo["header"], header);
+}
+
+#[test]
+fn script_of_the_header_wins_over_a_new_cell() {
+    let header = serde_json::to_string(BLOCK).unwrap();
+    let marimo = format!("  \"marimo\": {{\"header\": {header}}},\n  \"kernelspec\"");
+    let text = JUPYTER.replace("  \"kernelspec\"", &marimo);
+    let second = Cell::new(CellKind::Code, "# /// script\n# ///");
+    let printed =
+        parse(&text).unwrap().update(&[Slot::New(second.clone())], &[], Carry::All).unwrap();
+    let notebook = printed.document.notebook();
+    assert_eq!(notebook.script.as_deref(), Some(BLOCK));
+    assert_eq!(notebook.cells, [second]);
+}
