@@ -5,6 +5,7 @@
 pub mod adopt;
 pub mod align;
 pub mod base;
+pub mod digest;
 pub mod edit;
 pub mod lines;
 pub mod merge;
@@ -14,3 +15,5 @@ pub mod safety;
 
 #[cfg(test)]
 mod tests;
+
+pub use digest::Digest;

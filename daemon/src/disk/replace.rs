@@ -1,0 +1,400 @@
+//! Replaces, creates and removes files without losing what an editor saves meanwhile.
+//!
+//! Reading a file, comparing it and then renaming over it loses the save that comes in
+//! between, however short that is; against an editor that saves by renaming, one in
+//! four of the saves that come at the same moment. So the old file is never renamed
+//! over: it is taken out first, in one step, and then looked at.
+
+use std::fs::File;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::displaced::{self, Displaced};
+use super::error::Obstacle;
+use super::folder::Folder;
+use super::place::Place;
+use super::real::{RealDisk, Steps};
+use super::stamp::Kind;
+use super::temp::{Temp, temp_name};
+use super::{Expected, Step, WriteOptions, Written, attributes, in_place, read};
+use crate::sync::Digest;
+
+/// How files of one file system are replaced, best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Method {
+    /// The notebook and the new file are exchanged (`renameat2`, `RENAME_EXCHANGE`). The
+    /// notebook's name always exists.
+    Exchange,
+    /// The notebook is moved out, and the new file gets the free name unless somebody
+    /// took it meanwhile. The name is absent for microseconds.
+    ///
+    /// Where `RENAME_EXCHANGE` is missing (NFS, some FUSE). A hard link to the old file and
+    /// a rename over it would keep the name in place, but loses a save by renaming that
+    /// comes between the two.
+    MoveOut,
+    /// The old file is copied, compared once more and renamed over. A save at the very
+    /// same moment may be lost.
+    ///
+    /// Where there are no hard links either (exFAT through FUSE).
+    RenameOver,
+}
+
+pub(super) fn write(
+    disk: &RealDisk,
+    place: &Place,
+    bytes: &[u8],
+    expected: Expected,
+    options: WriteOptions,
+) -> Result<Written, Obstacle> {
+    match (place.stamp()?, expected) {
+        (Some(stamp), _) if stamp.kind != Kind::File => Err(Obstacle::NotAFile),
+        (None, Expected::Absent) => create(disk, place, bytes, options),
+        (Some(_), Expected::Digest(digest)) => replace(disk, place, bytes, digest, options),
+        (None, Expected::Digest(_)) | (Some(_), Expected::Absent) => Err(Obstacle::changed()),
+    }
+}
+
+fn create(
+    disk: &RealDisk,
+    place: &Place,
+    bytes: &[u8],
+    options: WriteOptions,
+) -> Result<Written, Obstacle> {
+    let mut temp = Temp::create(&place.folder, &place.name, &disk.steps)?;
+    temp.fill(bytes, &disk.steps)?;
+    temp.set_mode(options.mode)?;
+    if options.durable {
+        temp.sync(&disk.steps)?;
+    }
+    disk.steps.before(Step::Place, &place.path())?;
+    let stamp = match put(place, &mut temp) {
+        Ok(()) => temp.stamp()?,
+        Err(Obstacle::Unsupported) => in_place::create(place, bytes, options.mode)?,
+        Err(obstacle) => return Err(obstacle),
+    };
+    if options.durable {
+        sync_folder(disk, &place.folder);
+    }
+    Ok(Written { stamp, displaced: None, raced: None })
+}
+
+fn replace(
+    disk: &RealDisk,
+    place: &Place,
+    bytes: &[u8],
+    expected: Digest,
+    options: WriteOptions,
+) -> Result<Written, Obstacle> {
+    let (old, stamp) = place.folder.open_file(&place.name, OFlags::RDONLY)?;
+    let before = read::read_open(&old, &stamp, u64::MAX)?;
+    if Digest::of(&before.bytes) != expected {
+        return Err(Obstacle::changed());
+    }
+    if before.bytes == bytes {
+        return Ok(Written { stamp: before.stamp, displaced: None, raced: None });
+    }
+    // A new file would leave the other names with the old text.
+    if stamp.nlink > 1 {
+        return in_place::overwrite(disk, place, bytes, expected, options.durable);
+    }
+    let Some(mut temp) = stage(disk, place, bytes, &old, options)? else {
+        return in_place::overwrite(disk, place, bytes, expected, options.durable);
+    };
+    // Made before the old file is touched: afterwards is too late to find that it
+    // cannot be.
+    let keep = displaced::open_displaced(&place.folder, &disk.steps).ok();
+    let swapped = loop {
+        let method = disk.method_of(stamp.dev);
+        let swapped = match (method, &keep) {
+            (Method::Exchange, keep) => exchange(disk, place, &mut temp, expected, keep.as_ref()),
+            (Method::MoveOut, Some(keep)) => move_out(disk, place, &mut temp, expected, keep),
+            (Method::RenameOver, Some(keep)) => rename_over(disk, place, &mut temp, expected, keep),
+            (_, None) => Err(Errno::BUSY.into()),
+        };
+        match swapped {
+            Err(Obstacle::Unsupported) => disk.degrade(stamp.dev, method),
+            // A single file that is mounted, as containers do.
+            Err(obstacle) if obstacle.errno() == Some(Errno::BUSY) => {
+                return in_place::overwrite(disk, place, bytes, expected, options.durable);
+            }
+            swapped => break swapped?,
+        }
+    };
+    if options.durable {
+        sync_folder(disk, &place.folder);
+    }
+    let raced = swapped.content.filter(|it| Digest::of(it) != expected && it != bytes);
+    Ok(Written { stamp: temp.stamp()?, displaced: Some(swapped.displaced), raced })
+}
+
+/// Makes the new file, complete; `None` if the old one has to be written in place.
+fn stage<'a>(
+    disk: &RealDisk,
+    place: &'a Place,
+    bytes: &[u8],
+    old: &File,
+    options: WriteOptions,
+) -> Result<Option<Temp<'a>>, Obstacle> {
+    let temp = match Temp::create(&place.folder, &place.name, &disk.steps) {
+        Ok(temp) => temp,
+        // The folder may not be written, but perhaps the file may.
+        Err(obstacle) if matches!(obstacle.errno(), Some(Errno::ACCESS | Errno::PERM)) => {
+            return Ok(None);
+        }
+        Err(obstacle) => return Err(obstacle),
+    };
+    temp.fill(bytes, &disk.steps)?;
+    if attributes::copy(old, &temp.file)? == attributes::Fidelity::Broken {
+        return Ok(None);
+    }
+    if options.durable {
+        temp.sync(&disk.steps)?;
+    }
+    Ok(Some(temp))
+}
+
+/// The new file is in place. This is what was there.
+struct Swapped {
+    displaced: Displaced,
+    /// `None` if it could not be read; it is looked at again later.
+    content: Option<Vec<u8>>,
+}
+
+fn exchange(
+    disk: &RealDisk,
+    place: &Place,
+    temp: &mut Temp<'_>,
+    expected: Digest,
+    keep: Option<&Folder>,
+) -> Result<Swapped, Obstacle> {
+    let Place { folder, name } = place;
+    disk.steps.before(Step::Exchange, &place.path())?;
+    temp.release();
+    // The notebook first: then the last event names the notebook, and other tools
+    // notice. The other way round VS Code's watcher reports nothing.
+    if let Err(errno) = folder.exchange(name, &temp.name) {
+        temp.take_back();
+        return Err(match errno {
+            Errno::NOENT => Obstacle::changed(),
+            errno => Obstacle::unsupported_or(errno),
+        });
+    }
+    disk.steps.before(Step::Inspect, &place.path())?;
+    let content = match read::read_anyhow(folder, &temp.name) {
+        Ok(content) => Some(content),
+        Err(Obstacle::NotAFile) => return Err(exchange_back(disk, place, temp, keep)),
+        Err(_) => None,
+    };
+    let digest = content.as_deref().map_or(expected, Digest::of);
+    let displaced = displaced::keep(folder, &temp.name, name, keep, digest, &disk.steps)?;
+    Ok(Swapped { displaced, content })
+}
+
+/// Gives the name back to a folder or a link that somebody put there at the last moment.
+fn exchange_back(
+    disk: &RealDisk,
+    place: &Place,
+    temp: &mut Temp<'_>,
+    keep: Option<&Folder>,
+) -> Obstacle {
+    let Place { folder, name } = place;
+    let again = || {
+        folder.exchange(name, &temp.name)?;
+        if folder.stamp(&temp.name)?.map(|it| it.ino) == Some(temp.stamp()?.ino) {
+            return Ok(None);
+        }
+        // Saved once more meanwhile.
+        let digest = Digest::of(&read::read_anyhow(folder, &temp.name)?);
+        displaced::keep(folder, &temp.name, name, keep, digest, &disk.steps).map(Some)
+    };
+    match again() {
+        Ok(None) => {
+            temp.take_back();
+            Obstacle::NotAFile
+        }
+        Ok(Some(displaced)) => Obstacle::Changed(Some(Box::new(displaced))),
+        Err(obstacle) => obstacle,
+    }
+}
+
+fn move_out(
+    disk: &RealDisk,
+    place: &Place,
+    temp: &mut Temp<'_>,
+    expected: Digest,
+    keep: &Folder,
+) -> Result<Swapped, Obstacle> {
+    let Place { folder, name } = place;
+    let kept = displaced::kept_name(folder, name, &disk.steps);
+    let out = displaced::moved_out_name(&kept);
+    disk.steps.before(Step::MoveOut, &place.path())?;
+    match folder.rename(name, keep, &out) {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Err(Obstacle::changed()),
+        Err(Errno::XDEV) => return Err(Obstacle::Unsupported),
+        Err(errno) => return Err(errno.into()),
+    }
+    let placed = disk.steps.before(Step::Place, &place.path()).map_err(Obstacle::from);
+    let placed = match placed.and_then(|()| put(place, temp)) {
+        Ok(()) => true,
+        // An editor took the name. What it saved is newer than all else.
+        Err(Obstacle::Changed(_)) => false,
+        Err(obstacle) => {
+            put_back(keep, &out, folder, name)?;
+            return Err(obstacle);
+        }
+    };
+    disk.steps.before(Step::Inspect, &place.path())?;
+    let content = read::read_anyhow(keep, &out).ok();
+    disk.steps.before(Step::Keep, &keep.path().join(&out))?;
+    keep.rename(&out, keep, &kept)?;
+    let displaced = Displaced {
+        path: keep.path().join(kept),
+        origin: place.path(),
+        digest: content.as_deref().map_or(expected, Digest::of),
+    };
+    if placed {
+        Ok(Swapped { displaced, content })
+    } else {
+        Err(Obstacle::Changed(Some(Box::new(displaced))))
+    }
+}
+
+fn rename_over(
+    disk: &RealDisk,
+    place: &Place,
+    temp: &mut Temp<'_>,
+    expected: Digest,
+    keep: &Folder,
+) -> Result<Swapped, Obstacle> {
+    let Place { folder, name } = place;
+    let content = read::read_anyhow(folder, name)?;
+    let mut copy = Temp::create(keep, name, &disk.steps)?;
+    copy.fill(&content, &disk.steps)?;
+    copy.sync(&disk.steps)?;
+    disk.steps.before(Step::RenameOver, &place.path())?;
+    if Digest::of(&read::read_anyhow(folder, name)?) != expected {
+        return Err(Obstacle::changed());
+    }
+    temp.release();
+    if let Err(errno) = folder.rename(&temp.name, folder, name) {
+        temp.take_back();
+        return Err(errno.into());
+    }
+    copy.release();
+    let displaced = displaced::keep(keep, &copy.name, name, Some(keep), expected, &disk.steps)?;
+    Ok(Swapped {
+        displaced: Displaced { origin: place.path(), ..displaced },
+        content: Some(content),
+    })
+}
+
+/// Moves the file to the displaced folder, if it holds what is expected.
+pub(super) fn remove(
+    disk: &RealDisk,
+    place: &Place,
+    expected: Digest,
+) -> Result<Option<Displaced>, Obstacle> {
+    let Place { folder, name } = place;
+    let before = match read::read(folder, name, u64::MAX) {
+        Err(Obstacle::Absent) => return Ok(None),
+        before => before?,
+    };
+    if Digest::of(&before.bytes) != expected {
+        return Err(Obstacle::changed());
+    }
+    let keep = displaced::open_displaced(folder, &disk.steps)?;
+    let kept = displaced::kept_name(folder, name, &disk.steps);
+    disk.steps.before(Step::MoveOut, &place.path())?;
+    let (now_in, now) = match folder.rename(name, &keep, &kept) {
+        Ok(()) => (&keep, kept),
+        Err(Errno::NOENT) => return Ok(None),
+        // The displaced folder is a mount of its own.
+        Err(Errno::XDEV) => {
+            let hidden = temp_name(name, disk.steps.next());
+            folder.rename(name, folder, &hidden)?;
+            (folder, hidden)
+        }
+        Err(errno) => return Err(errno.into()),
+    };
+    disk.steps.before(Step::Inspect, &place.path())?;
+    let digest = read::read_anyhow(now_in, &now).map_or(expected, |it| Digest::of(&it));
+    let displaced = Displaced { path: now_in.path().join(&now), origin: place.path(), digest };
+    if digest == expected {
+        return Ok(Some(displaced));
+    }
+    // Saved at the last moment, so it is not to be removed.
+    match put_back(now_in, &now, folder, name) {
+        Ok(()) => Err(Obstacle::changed()),
+        Err(_) => Err(Obstacle::Changed(Some(Box::new(displaced)))),
+    }
+}
+
+/// Gives the new file the name, if nothing has it.
+fn put(place: &Place, temp: &mut Temp<'_>) -> Result<(), Obstacle> {
+    temp.release();
+    let named = name_new(&place.folder, &temp.name, &place.folder, &place.name);
+    if named.is_err() {
+        temp.take_back();
+    }
+    named
+}
+
+/// Gives a file that was moved out its name back, if nothing has it.
+pub(super) fn put_back(
+    from: &Folder,
+    kept: &str,
+    folder: &Folder,
+    name: &str,
+) -> Result<(), Obstacle> {
+    match name_new(from, kept, folder, name) {
+        Err(Obstacle::Unsupported) if folder.stamp(name)?.is_none() => {
+            Ok(from.rename(kept, folder, name)?)
+        }
+        named => named,
+    }
+}
+
+/// Renames to a name that nothing has, in one step.
+fn name_new(from: &Folder, old: &str, folder: &Folder, name: &str) -> Result<(), Obstacle> {
+    let error = match from.rename_to_new(old, folder, name) {
+        Ok(()) => return Ok(()),
+        Err(errno) => Obstacle::unsupported_or(errno),
+    };
+    let Obstacle::Unsupported = error else { return Err(error) };
+    match from.link(old, folder, name) {
+        Ok(()) => Ok(from.unlink(old)?),
+        // EPERM is what file systems without hard links say.
+        Err(Errno::PERM | Errno::MLINK) => Err(Obstacle::Unsupported),
+        Err(errno) => Err(Obstacle::unsupported_or(errno)),
+    }
+}
+
+/// Finds out what the file system of a folder can do.
+pub(super) fn probe(folder: &Folder, steps: &Steps) -> Result<Method, Obstacle> {
+    let first = Temp::create(folder, "probe", steps)?;
+    let second = Temp::create(folder, "probe", steps)?;
+    match folder.exchange(&first.name, &second.name).map_err(Obstacle::unsupported_or) {
+        Ok(()) => return Ok(Method::Exchange),
+        Err(Obstacle::Unsupported) => {}
+        Err(obstacle) => return Err(obstacle),
+    }
+    let third = temp_name("probe", steps.next());
+    match name_new(folder, &second.name, folder, &third) {
+        Ok(()) => {
+            name_new(folder, &third, folder, &second.name)?;
+            Ok(Method::MoveOut)
+        }
+        Err(Obstacle::Unsupported) => Ok(Method::RenameOver),
+        Err(obstacle) => Err(obstacle),
+    }
+}
+
+/// Flushes a folder. The file is in place, so trouble here is no reason to say otherwise.
+fn sync_folder(disk: &RealDisk, folder: &Folder) {
+    let synced = disk.steps.before(Step::SyncFolder, folder.path());
+    if let Err(error) = synced.and_then(|()| Ok(folder.sync()?)) {
+        tracing::warn!(path = %folder.path(), %error, "cannot flush the folder");
+    }
+}
