@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use notify::{
-    Config, ErrorKind, Event, PollWatcher, RecommendedWatcher, RecursiveMode,
+    Config as NotifyConfig, ErrorKind, Event, PollWatcher, RecommendedWatcher, RecursiveMode,
     Watcher as NotifyWatcher,
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -15,7 +15,7 @@ use super::confirm::Confirm;
 use super::file_system::without_events;
 use super::mode::Reason;
 use super::{WatchError, WatchEvent, WatchMode, Watcher, translate};
-use crate::config::Poll;
+use crate::config::{Config, Poll};
 
 /// Watches folders with the means of the system.
 ///
@@ -29,12 +29,8 @@ impl FolderWatcher {
     ///
     /// The channel is unbounded because the thread that reads the system's queue
     /// must never wait: the queue overflows, and then events are lost.
-    pub fn start(
-        poll: Poll,
-        interval: Duration,
-        events: UnboundedSender<WatchEvent>,
-    ) -> Result<Self, WatchError> {
-        Folders::start(poll, interval, events).map(Self)
+    pub fn start(config: &Config, events: UnboundedSender<WatchEvent>) -> Result<Self, WatchError> {
+        Folders::start(config.poll, config.poll_interval, events).map(Self)
     }
 }
 
@@ -211,7 +207,7 @@ fn native<N: NotifyWatcher>(events: &UnboundedSender<WatchEvent>) -> notify::Res
         Err(error) => send(&sender, WatchEvent::Failed(error.to_string())),
     };
     // Following links is notify's default, and would leave the root.
-    N::new(handler, Config::default().with_follow_symlinks(false))
+    N::new(handler, NotifyConfig::default().with_follow_symlinks(false))
 }
 
 /// Starts the poller.
@@ -228,7 +224,7 @@ fn poller(interval: Duration, events: &UnboundedSender<WatchEvent>) -> notify::R
         Err(error) if matches!(&error.kind, ErrorKind::Io(it) if is_gone(it)) => (),
         Err(error) => send(&sender, WatchEvent::Failed(error.to_string())),
     };
-    let config = Config::default().with_poll_interval(interval).with_follow_symlinks(false);
+    let config = NotifyConfig::default().with_poll_interval(interval).with_follow_symlinks(false);
     PollWatcher::new(handler, config)
 }
 

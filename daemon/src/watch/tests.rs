@@ -33,7 +33,9 @@ impl Desk {
 
     fn with(poll: Poll) -> Self {
         let (sender, events) = unbounded_channel();
-        let watcher = FolderWatcher::start(poll, Duration::from_millis(100), sender).unwrap();
+        let poll_interval = Duration::from_millis(100);
+        let config = Config { poll, poll_interval, ..Config::default() };
+        let watcher = FolderWatcher::start(&config, sender).unwrap();
         Self::watched_by(watcher, events)
     }
 }
