@@ -46,6 +46,13 @@ fn keep_all(document: &dyn Document) -> Vec<Slot> {
     (0..document.notebook().cells.len()).map(Slot::Keep).collect()
 }
 
+fn any_edited_file() -> impl Strategy<Value = (String, Vec<Slot>)> {
+    any_file().prop_flat_map(|text| {
+        let count = parse(&text).notebook().cells.len();
+        (Just(text), any_slots(count))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -75,10 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn update_gives_the_cells_of_the_slots((text, slots) in any_file().prop_flat_map(|text| {
-        let count = parse(&text).notebook().cells.len();
-        (Just(text), any_slots(count))
-    })) {
+    fn update_gives_the_cells_of_the_slots((text, slots) in any_edited_file()) {
         let document = parse(&text);
         let old = document.notebook();
         let printed = document.update(&slots, &[], Carry::All).unwrap();
@@ -101,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn undoing_a_source_gives_the_old_bytes(text in any_file(), source in "[a\n\r\u{e9}]{0,4}") {
+    fn undoing_a_source_gives_the_old_cells(text in any_file(), source in "[a\n\r\u{e9}]{0,4}") {
         let document = parse(&text);
         let change = |source: &str| {
             let changes = vec![Change::Source(source.to_owned())];
@@ -141,19 +145,26 @@ proptest! {
     }
 
     #[test]
-    fn script_is_set_and_removed(text in any_file(), script in prop::option::of("[ab]{0,2}")) {
+    fn script_is_set_and_removed(
+        (text, slots) in any_edited_file(),
+        script in prop::option::of("[ab]{0,2}"),
+    ) {
         let document = parse(&text);
+        let old = document.notebook();
         let script = script.map(|line| format!("# /// script\n# {line}\n# ///"));
         // A second such cell would take the place of one that goes.
-        prop_assume!(!document.notebook().cells.iter().any(super::super::read::holds_block));
-        let set = [(NotebookAttribute::Script, script.clone().map(Value::String))];
-        let printed = document.update(&keep_all(&*document), &set, Carry::All).unwrap();
+        prop_assume!(!old.cells.iter().any(crate::ipynb::read::holds_block));
+        let set = |script: &Option<String>| {
+            [(NotebookAttribute::Script, script.clone().map(Value::String))]
+        };
+        let printed = document.update(&slots, &set(&script), Carry::All).unwrap();
         let new = printed.document.notebook();
         prop_assert_eq!(&new.script, &script);
-        prop_assert_eq!(&new.cells, &document.notebook().cells);
-        let set = [(NotebookAttribute::Script, document.notebook().script.clone().map(Value::String))];
-        let back = printed.document.update(&keep_all(&*document), &set, Carry::All).unwrap();
-        prop_assert_eq!(&back.document.notebook().script, &document.notebook().script);
+        prop_assert_eq!(&new.cells, &apply(&old.cells, &slots));
+        let keep = keep_all(&*printed.document);
+        let back = printed.document.update(&keep, &set(&old.script), Carry::All).unwrap();
+        prop_assert_eq!(&back.document.notebook().script, &old.script);
+        prop_assert_eq!(&back.document.notebook().cells, &new.cells);
     }
 
     #[test]
