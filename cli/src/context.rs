@@ -1,12 +1,13 @@
 //! From paths on the command line to a root and its daemon.
 
-use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
+use nbsync_daemon::config::{Config, find_root};
 use nbsync_daemon::control::{Client, socket_path};
+use nbsync_daemon::dirs::Dirs;
 use nbsync_daemon::run::Options;
 
 use crate::arguments::Global;
@@ -20,6 +21,7 @@ pub(crate) struct Target {
     /// The paths, absolute; none means all.
     pub(crate) paths: Vec<Utf8PathBuf>,
     socket: Utf8PathBuf,
+    dirs: Dirs,
 }
 
 impl Target {
@@ -36,22 +38,24 @@ impl Target {
             return Err(CliError::usage(format!("`{path}` is not in `{root}`"))
                 .hint("`--root DIR` says which folder is meant"));
         }
-        Ok(Self::new(root, paths))
+        Self::new(root, paths)
     }
 
     /// A whole root.
     pub(crate) fn whole(root: &Path) -> Result<Self, CliError> {
-        Ok(Self::new(folder(root)?, Vec::new()))
+        Self::new(folder(root)?, Vec::new())
     }
 
-    fn new(root: Utf8PathBuf, paths: Vec<Utf8PathBuf>) -> Self {
-        let socket = socket_path(&runtime(), &root);
-        Self { root, paths, socket }
+    fn new(root: Utf8PathBuf, paths: Vec<Utf8PathBuf>) -> Result<Self, CliError> {
+        let dirs = Dirs::from_env().map_err(CliError::input)?;
+        let socket = socket_path(&dirs.runtime, &root);
+        Ok(Self { root, paths, socket, dirs })
     }
 
     /// What the engine needs to know.
     pub(crate) fn options(&self) -> Result<Options, CliError> {
-        Ok(Options { root: self.root.clone() })
+        let config = Config::load(&self.root, &self.dirs)?;
+        Ok(Options { root: self.root.clone(), config, dirs: self.dirs.clone() })
     }
 
     /// Connects to the daemon, if one runs.
@@ -67,14 +71,6 @@ impl Target {
             hints: vec!["start one with `nbsync watch`, or `nbsync service install`".to_owned()],
         })
     }
-}
-
-fn runtime() -> Utf8PathBuf {
-    Utf8PathBuf::from(env::var("XDG_RUNTIME_DIR").unwrap_or_default()).join("nbsync")
-}
-
-fn find_root(start: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
-    Ok(start.to_owned())
 }
 
 /// The absolute path of an existing folder, without links.

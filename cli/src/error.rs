@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use nbsync_daemon::config::ConfigError;
 use nbsync_daemon::control::{ClientError, SocketError};
 use nbsync_daemon::run;
 
@@ -91,6 +92,12 @@ impl From<run::Error> for CliError {
                 .hint("`nbsync status` shows what it does, and `nbsync stop` ends it"),
             _ => Self::input(error),
         }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error)
     }
 }
 

@@ -1,14 +1,35 @@
 //! The ways into the engine: a daemon, and a single cycle without one.
 
-use camino::Utf8PathBuf;
+mod notifier;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::{Config, ConfigError};
+use crate::control::{self, SocketError};
+use crate::dirs::Dirs;
+use crate::disk::{ReadError, RealDisk, notebook_locks};
+use crate::engine::{Engine, Parts};
+use crate::keep::{RealStore, StoreError};
 use crate::report::{Report, StatusReport, SyncReport};
+use crate::walk::Walker;
+use crate::watch::{FolderWatcher, WatchError, Watcher};
+use notifier::Notifier;
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder whose notebooks are kept in sync, absolute.
     pub root: Utf8PathBuf,
+    /// The settings for it.
+    pub config: Config,
+    /// The user's folders.
+    pub dirs: Dirs,
 }
 
 /// How much a single cycle may do.
@@ -24,12 +45,12 @@ pub enum SyncMode {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another daemon has the root.
+    /// Another process has the root.
     #[error("`{root}` is already watched by process {pid}")]
     AlreadyRunning {
         /// The root.
         root: Utf8PathBuf,
-        /// The other daemon.
+        /// The other process.
         pid: u32,
     },
     /// The root can't be read.
@@ -40,31 +61,192 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The root can't be opened.
+    #[error(transparent)]
+    Disk(ReadError),
+    /// The settings can't be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The control socket can't be made.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// Nothing can be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The system refused something that every daemon needs.
+    #[error("cannot start the daemon")]
+    System(#[source] std::io::Error),
 }
 
 /// Where a run reports what happens.
 pub type Reporter = Box<dyn FnMut(&Report) + Send>;
 
 /// Watches the root until it is told to stop, by the control socket or a
-/// signal.
-#[allow(clippy::unused_async, reason = "placeholder")]
-pub async fn watch(_options: Options, _reporter: Reporter) -> Result<(), Error> {
+/// signal. What was begun is finished first.
+pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
+    let started = Instant::now();
+    let root = options.root.clone();
+    let (event_sender, mut events) = mpsc::unbounded_channel();
+    let mut engine = {
+        let mut parts = parts(&options, reporter)?;
+        let watcher =
+            FolderWatcher::start(options.config.poll, options.config.poll_interval, event_sender)?;
+        parts.watcher = Some(Box::new(watcher) as Box<dyn Watcher>);
+        Engine::new(parts, started)
+    };
+    let listener = control::bind(&control::socket_path(&options.dirs.runtime, &root))?;
+    let (call_sender, mut calls) = mpsc::channel(16);
+    let server = tokio::spawn(control::serve(listener, root.clone(), call_sender));
+    let mut signals = Signals::new().map_err(Error::System)?;
+    let mut notifier = Notifier::new(started);
+
+    engine.scan(started);
+    loop {
+        while let Ok(event) = events.try_recv() {
+            engine.event(event, Instant::now());
+        }
+        engine.step(Instant::now());
+        if engine.is_scanning() && !engine.is_busy(&[], Instant::now()) {
+            engine.ready(millis(started.elapsed()));
+            notifier.ready(&engine.summary());
+        }
+        notifier.alive(&engine.summary(), Instant::now());
+        let deadline =
+            notifier.deadline().map_or(engine.deadline(), |it| it.min(engine.deadline()));
+        tokio::select! {
+            biased;
+            event = events.recv() => match event {
+                Some(event) => engine.event(event, Instant::now()),
+                None => break,
+            },
+            Some(call) = calls.recv() => {
+                // What was saved before the request comes first.
+                while let Ok(event) = events.try_recv() {
+                    engine.event(event, Instant::now());
+                }
+                if !engine.call(call, Instant::now()) {
+                    break;
+                }
+            }
+            Some(()) = signals.terminate.recv() => break,
+            Some(()) = signals.interrupt.recv() => break,
+            Some(()) = signals.hangup.recv() => {
+                notifier.reloading();
+                if let Err(reason) = engine.reload(Instant::now()) {
+                    engine.error(reason);
+                }
+                notifier.ready(&engine.summary());
+            }
+            () = tokio::time::sleep_until(deadline.into()) => (),
+        }
+    }
+    notifier.stopping();
+    server.abort();
+    engine.stop();
+    if let Err(err) = std::fs::remove_file(control::socket_path(&options.dirs.runtime, &root)) {
+        tracing::debug!("cannot remove the socket: {err}");
+    }
     Ok(())
 }
 
 /// Runs one cycle without a daemon, over the pairings with a replica at or below
 /// `paths` (all if empty).
 pub fn sync(
-    _options: &Options,
-    _paths: &[Utf8PathBuf],
-    _mode: SyncMode,
-    _reporter: Reporter,
+    options: &Options,
+    paths: &[Utf8PathBuf],
+    mode: SyncMode,
+    reporter: Reporter,
 ) -> Result<SyncReport, Error> {
-    Ok(SyncReport::default())
+    let (mut engine, paths) = cycle(options, paths, mode, reporter)?;
+    let report = engine.sync_report(&paths);
+    engine.stop();
+    Ok(report)
 }
 
 /// Tells the state of the pairings without a daemon. Writes nothing.
 pub fn status(options: &Options, paths: &[Utf8PathBuf]) -> Result<StatusReport, Error> {
-    let _ = (options, paths);
-    Err(Error::AlreadyRunning { root: options.root.clone(), pid: 0 })
+    let (engine, paths) = cycle(options, paths, SyncMode::DryRun, Box::new(|_| ()))?;
+    Ok(engine.status(&paths))
+}
+
+/// Runs the engine until nothing is due any more.
+fn cycle(
+    options: &Options,
+    paths: &[Utf8PathBuf],
+    mode: SyncMode,
+    reporter: Reporter,
+) -> Result<(Engine, Vec<Utf8PathBuf>), Error> {
+    let mut engine = Engine::new(parts(options, reporter)?, Instant::now());
+    if mode == SyncMode::DryRun {
+        engine.write_nothing();
+    }
+    let mut below: BTreeSet<Utf8PathBuf> = BTreeSet::new();
+    for path in paths {
+        match path.strip_prefix(&options.root) {
+            // The root itself is everything.
+            Ok(path) if path.as_str().is_empty() => {
+                below.clear();
+                break;
+            }
+            Ok(path) => {
+                below.insert(path.to_owned());
+            }
+            Err(_) => {}
+        }
+    }
+    let below: Vec<Utf8PathBuf> = below.into_iter().collect();
+    engine.look(&below, Instant::now());
+    engine.ready(0);
+    while engine.is_busy(&below, Instant::now()) {
+        let wait = engine.deadline().saturating_duration_since(Instant::now());
+        std::thread::sleep(wait);
+        engine.step(Instant::now());
+    }
+    Ok((engine, below))
+}
+
+/// Opens what an engine needs, but for the watcher.
+fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
+    let root = &options.root;
+    let io = |source| Error::Root { path: root.clone(), source };
+    if !std::fs::metadata(root).map_err(io)?.is_dir() {
+        return Err(io(std::io::ErrorKind::NotADirectory.into()));
+    }
+    let store = RealStore::open(&options.dirs.state, root).map_err(|err| match err {
+        StoreError::Locked { pid } => Error::AlreadyRunning { root: root.clone(), pid },
+        err => Error::Store(err),
+    })?;
+    let locks = notebook_locks(|name| std::env::var_os(name));
+    Ok(Parts {
+        config: options.config.clone(),
+        disk: Arc::new(RealDisk::open(root).map_err(Error::Disk)?.with_notebook_locks(locks)),
+        store: Box::new(store),
+        walker: Walker::new(root, &options.config, &options.dirs).map_err(io)?,
+        watcher: None,
+        dirs: options.dirs.clone(),
+        reporter,
+    })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@
 pub mod adopt;
 pub mod align;
 pub mod base;
-pub mod digest;
+mod digest;
 pub mod edit;
 pub mod lines;
 pub mod merge;
@@ -13,7 +13,7 @@ pub mod pairing;
 pub mod reconcile;
 pub mod safety;
 
+pub use digest::Digest;
+
 #[cfg(test)]
 mod tests;
-
-pub use digest::Digest;

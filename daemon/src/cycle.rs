@@ -1,0 +1,461 @@
+//! One cycle of one pairing: look at its files, reconcile, write.
+//!
+//! A cycle knows nothing of other pairings, so cycles run side by side.
+
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use nbsync_formats::{Document, FormatName, ParseErrorKind};
+
+use crate::config::{Config, Layout};
+use crate::disk::{Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions};
+use crate::error::chain;
+use crate::sync::Digest;
+use crate::sync::adopt::adopt;
+use crate::sync::base::{Base, Dialect};
+use crate::sync::edit::Edit;
+use crate::sync::merge::Conflict;
+use crate::sync::pairing::{ReplicaSpec, replicas};
+use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
+use crate::sync::safety::{Suspicion, suspicion};
+
+/// How often a write that an editor was faster than is tried again in one cycle.
+const MAX_ROUNDS: usize = 4;
+
+/// What a cycle may use.
+pub(crate) struct Context<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) config: &'a Config,
+    /// Whether to write.
+    pub(crate) write: bool,
+    /// Whether to wait until what is written is on the device.
+    pub(crate) durable: bool,
+}
+
+/// One replica, as the engine knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Replica {
+    pub(crate) spec: ReplicaSpec,
+    /// The content that was last agreed on; `None` if the file was never seen.
+    pub(crate) digest: Option<Digest>,
+    /// What the system said of the file when it had that content.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What a cycle starts from.
+pub(crate) struct Start<'a> {
+    pub(crate) replicas: &'a [Replica],
+    pub(crate) base: Option<Arc<Base>>,
+    /// Replicas to read even if their stamps are the same.
+    pub(crate) touched: &'a [usize],
+    /// Whether a text that lost most of its cells was given time, and is meant.
+    pub(crate) is_meant: bool,
+    /// Whether missing shadows were given time to come back.
+    pub(crate) is_missing: bool,
+    /// A text that an editor saved where nobody looks any more, in the place of
+    /// what is on disk for this replica.
+    pub(crate) late: Option<(usize, Arc<str>)>,
+}
+
+/// How a cycle ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Nothing had changed. The stamps may be newer.
+    Unchanged(Vec<Replica>),
+    /// All replicas agree now.
+    Synced(Box<Synced>),
+    /// Something has to happen first.
+    Wait(Wait),
+    /// The source is gone.
+    SourceGone,
+}
+
+/// What a cycle did.
+#[derive(Debug)]
+pub(crate) struct Synced {
+    pub(crate) replicas: Vec<Replica>,
+    pub(crate) base: Arc<Base>,
+    /// The positions of the replicas that were edited.
+    pub(crate) from: Vec<usize>,
+    /// The positions of those that were written.
+    pub(crate) to: Vec<usize>,
+    /// The positions of those that had no file before.
+    pub(crate) created: Vec<usize>,
+    pub(crate) edits: Vec<Vec<Edit>>,
+    pub(crate) conflicts: Vec<Conflict>,
+    /// Replaced files, and the base that their editors may still have.
+    pub(crate) displaced: Vec<(usize, Displaced)>,
+}
+
+/// Why a pairing is left alone for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) kind: WaitKind,
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitKind {
+    /// An editor may be in the middle of a save; a look soon will tell.
+    Unsettled,
+    /// Most cells are gone, which a second look must confirm.
+    Unlikely,
+    /// A shadow is missing, as in the middle of a save by delete and create.
+    Missing,
+    /// Somebody has to do something.
+    Held,
+    /// The disk refused; worth another try later.
+    Refused,
+}
+
+impl Wait {
+    fn new(kind: WaitKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+}
+
+/// A replica as it was found.
+enum Sight {
+    Unchanged,
+    Absent,
+    Text { digest: Digest, text: Arc<str> },
+}
+
+/// Runs one cycle.
+pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> End {
+    match run(context, start) {
+        Ok(end) => end,
+        Err(wait) => End::Wait(wait),
+    }
+}
+
+fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
+    let mut known = start.replicas.to_vec();
+    let mut sights = Vec::with_capacity(known.len());
+    for (idx, replica) in known.iter_mut().enumerate() {
+        sights.push(look(context, replica, start.touched.contains(&idx))?);
+    }
+    if matches!(sights[0], Sight::Absent) {
+        return Ok(End::SourceGone);
+    }
+    let is_missing = |(sight, replica): (&Sight, &Replica)| {
+        matches!(sight, Sight::Absent) && replica.digest.is_some()
+    };
+    if let Some((_, gone)) =
+        sights.iter().zip(&known).find(|(sight, replica)| is_missing((sight, replica)))
+        && !start.is_missing
+    {
+        let reason = format!("`{}` is gone, and will be made again", gone.spec.path);
+        return Err(Wait::new(WaitKind::Missing, reason));
+    }
+    let (specs, base) = complete(context, start, &known, &sights)?;
+    let is_new = specs.len() != known.len() || base.is_none();
+    if !is_new && sights.iter().all(|sight| matches!(sight, Sight::Unchanged)) {
+        return Ok(End::Unchanged(known));
+    }
+    extend(context, &specs, &mut known, &mut sights)?;
+
+    let mut documents = Vec::with_capacity(known.len());
+    for (replica, sight) in known.iter().zip(&sights) {
+        documents.push(match sight {
+            Sight::Text { text, .. } => Some(parse(&replica.spec, text)?),
+            Sight::Unchanged | Sight::Absent => None,
+        });
+    }
+    // What is on disk is still what gets replaced.
+    if let Some((idx, text)) = &start.late {
+        documents[*idx] = Some(parse(&known[*idx].spec, text)?);
+    }
+    if let Some(base) = &base {
+        check_safety(base, &known, &documents, start.is_meant)?;
+    }
+    let outcome = decide(base.as_deref(), &known, &documents)?;
+    transition(context, base, known, &sights, documents, outcome)
+}
+
+/// Looks at one file.
+fn look(context: &Context<'_>, replica: &mut Replica, is_touched: bool) -> Result<Sight, Wait> {
+    let path = context.disk.root().join(&replica.spec.path);
+    let stamp = context.disk.stamp(&path).map_err(|err| unreadable(&err))?;
+    let Some(stamp) = stamp else { return Ok(Sight::Absent) };
+    if !is_touched
+        && replica.digest.is_some()
+        && replica.stamp.is_some_and(|known| known.same_content(&stamp))
+    {
+        return Ok(Sight::Unchanged);
+    }
+    let contents = match context.disk.read(&path, context.config.max_size, lock(&replica.spec)) {
+        Ok(contents) => contents,
+        Err(ReadError::Absent { .. }) => return Ok(Sight::Absent),
+        Err(err) => return Err(unreadable(&err)),
+    };
+    let digest = Digest::of(&contents.bytes);
+    replica.stamp = Some(contents.stamp);
+    if replica.digest == Some(digest) {
+        return Ok(Sight::Unchanged);
+    }
+    match String::from_utf8(contents.bytes) {
+        Ok(text) => Ok(Sight::Text { digest, text: text.into() }),
+        Err(err) => {
+            let line = 1 + err.as_bytes()[..err.utf8_error().valid_up_to()]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count();
+            let reason = format!("`{}`, line {line}: not valid UTF-8", replica.spec.path);
+            Err(Wait::new(WaitKind::Unsettled, reason))
+        }
+    }
+}
+
+/// Returns the replicas that the pairing should have, and the base with all of
+/// those, if there is one.
+fn complete(
+    context: &Context<'_>,
+    start: &Start<'_>,
+    known: &[Replica],
+    sights: &[Sight],
+) -> Result<(Vec<ReplicaSpec>, Option<Arc<Base>>), Wait> {
+    let beside = context.config.layout == Layout::Sibling;
+    let wanted = |notebook: &nbsync_formats::Notebook| {
+        replicas(&known[0].spec, notebook, &context.config.formats, beside)
+    };
+    let Some(base) = &start.base else {
+        // The files are all there is to know it from.
+        let Sight::Text { text, .. } = &sights[0] else {
+            return Err(Wait::new(WaitKind::Unsettled, "its base is lost; it is read anew"));
+        };
+        let document = parse(&known[0].spec, text)?;
+        return Ok((wanted(document.notebook()), None));
+    };
+    let specs = wanted(&base.model.notebook);
+    let missing: Vec<&ReplicaSpec> = specs
+        .iter()
+        .filter(|spec| !known.iter().any(|replica| replica.spec.path == spec.path))
+        .collect();
+    let mut all: Vec<ReplicaSpec> = known.iter().map(|replica| replica.spec.clone()).collect();
+    if missing.is_empty() {
+        return Ok((all, Some(Arc::clone(base))));
+    }
+    let mut extended = Base::clone(base);
+    for spec in missing {
+        extended.add_replica(spec.dialect.clone()).map_err(|err| {
+            Wait::new(WaitKind::Held, format!("`{}`: {}", spec.path, chain(&err)))
+        })?;
+        all.push(spec.clone());
+    }
+    Ok((all, Some(Arc::new(extended))))
+}
+
+/// Looks at the replicas that were not known before.
+fn extend(
+    context: &Context<'_>,
+    specs: &[ReplicaSpec],
+    known: &mut Vec<Replica>,
+    sights: &mut Vec<Sight>,
+) -> Result<(), Wait> {
+    for spec in specs.iter().skip(known.len()) {
+        let mut replica = Replica { spec: spec.clone(), digest: None, stamp: None };
+        sights.push(look(context, &mut replica, true)?);
+        known.push(replica);
+    }
+    Ok(())
+}
+
+fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Document>, Wait> {
+    let Dialect { format, extension, carry: _ } = &spec.dialect;
+    let document = nbsync_formats::format(*format).parse(Arc::clone(text), extension);
+    document.map(Arc::from).map_err(|err| {
+        // A save that isn't finished looks like this; more time doesn't help
+        // where the text is whole.
+        let kind = match err.kind {
+            ParseErrorKind::ConflictMarkers | ParseErrorKind::Unsupported(_) => WaitKind::Held,
+            _ => WaitKind::Unsettled,
+        };
+        let line = err.line.map_or_else(String::new, |line| format!(", line {line}"));
+        Wait::new(kind, format!("`{}`{line}: {}", spec.path, err.kind))
+    })
+}
+
+fn check_safety(
+    base: &Base,
+    known: &[Replica],
+    documents: &[Option<Arc<dyn Document>>],
+    is_meant: bool,
+) -> Result<(), Wait> {
+    for ((was, replica), document) in base.replicas.iter().zip(known).zip(documents) {
+        let Some(document) = document else { continue };
+        let path = &replica.spec.path;
+        let found = suspicion(
+            was.document.text(),
+            was.document.notebook(),
+            document.text(),
+            document.notebook(),
+        );
+        match found {
+            Some(Suspicion::Truncated { lost }) => {
+                let reason = format!(
+                    "`{path}` looks cut off, {lost} cells are missing; save it again, whole"
+                );
+                return Err(Wait::new(WaitKind::Unsettled, reason));
+            }
+            Some(Suspicion::MostCellsGone { lost, of }) if !is_meant => {
+                let reason = format!("`{path}` lost {lost} of {of} cells; waiting for more");
+                return Err(Wait::new(WaitKind::Unlikely, reason));
+            }
+            Some(Suspicion::MostCellsGone { .. }) | None => {}
+        }
+    }
+    Ok(())
+}
+
+fn decide(
+    base: Option<&Base>,
+    known: &[Replica],
+    documents: &[Option<Arc<dyn Document>>],
+) -> Result<Outcome, Wait> {
+    let refused = |err: ReconcileError| {
+        let path = known.get(err.replica).map_or("", |replica| replica.spec.path.as_str());
+        Wait::new(WaitKind::Held, format!("`{path}`: {}", chain(&err)))
+    };
+    let Some(base) = base else {
+        let found: Vec<_> = known
+            .iter()
+            .zip(documents)
+            .map(|(replica, document)| (replica.spec.dialect.clone(), document.clone()))
+            .collect();
+        return match adopt(&found).map_err(refused)? {
+            Some(outcome) => Ok(outcome),
+            None => Err(Wait::new(WaitKind::Unsettled, "none of its files is there")),
+        };
+    };
+    let seen: Vec<Seen> = documents
+        .iter()
+        .map(|document| document.clone().map_or(Seen::Unchanged, Seen::Changed))
+        .collect();
+    reconcile(base, &seen).map_err(refused)
+}
+
+/// Writes what was decided, and decides again where an editor was faster.
+fn transition(
+    context: &Context<'_>,
+    base: Option<Arc<Base>>,
+    mut known: Vec<Replica>,
+    sights: &[Sight],
+    mut documents: Vec<Option<Arc<dyn Document>>>,
+    mut outcome: Outcome,
+) -> Result<End, Wait> {
+    let from: Vec<usize> =
+        (0..documents.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect();
+    // What is on disk, as far as is known; `None` where there is no file.
+    let mut on_disk: Vec<Option<Digest>> = known
+        .iter()
+        .zip(sights)
+        .map(|(replica, sight)| match sight {
+            Sight::Unchanged => replica.digest,
+            Sight::Absent => None,
+            Sight::Text { digest, .. } => Some(*digest),
+        })
+        .collect();
+    let created: Vec<usize> = (0..known.len())
+        .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
+        .collect();
+    let mut to = Vec::new();
+    let mut displaced = Vec::new();
+    for round in 0.. {
+        let mut raced = false;
+        for idx in 0..known.len() {
+            let text = Arc::clone(outcome.base.replicas[idx].document.text());
+            let digest = Digest::of(text.as_bytes());
+            if on_disk[idx] == Some(digest) {
+                known[idx].digest = Some(digest);
+                continue;
+            }
+            if !to.contains(&idx) {
+                to.push(idx);
+            }
+            if !context.write {
+                continue;
+            }
+            let written = write(context, &known[idx].spec, &text, on_disk[idx])?;
+            on_disk[idx] = Some(digest);
+            known[idx].digest = Some(digest);
+            known[idx].stamp = Some(written.stamp);
+            displaced.extend(written.displaced.map(|it| (idx, it)));
+            if let Some(bytes) = written.raced {
+                // What the editor saved is an edit of the old text. The others are
+                // as they were, so what they have is an edit as well.
+                let text: Arc<str> = String::from_utf8(bytes)
+                    .map_err(|_| Wait::new(WaitKind::Unsettled, "a save is not valid UTF-8"))?
+                    .into();
+                documents[idx] = Some(parse(&known[idx].spec, &text)?);
+                raced = true;
+                break;
+            }
+        }
+        if !raced {
+            break;
+        }
+        if round == MAX_ROUNDS {
+            return Err(Wait::new(WaitKind::Refused, "an editor saves all the time"));
+        }
+        outcome = decide(base.as_deref(), &known, &documents)?;
+    }
+    Ok(End::Synced(Box::new(Synced {
+        replicas: known,
+        base: Arc::new(outcome.base),
+        from,
+        to,
+        created,
+        edits: outcome.edits,
+        conflicts: outcome.conflicts,
+        displaced,
+    })))
+}
+
+fn write(
+    context: &Context<'_>,
+    spec: &ReplicaSpec,
+    text: &str,
+    on_disk: Option<Digest>,
+) -> Result<crate::disk::Written, Wait> {
+    let path = context.disk.root().join(&spec.path);
+    if on_disk.is_none()
+        && let Some(folder) = workdir_owner(&path)
+    {
+        context.disk.create_workdir(folder).map_err(|err| refused(&err))?;
+    }
+    let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
+    let options =
+        WriteOptions { durable: context.durable, lock: lock(spec), ..WriteOptions::default() };
+    context.disk.write(&path, text.as_bytes(), expected, options).map_err(|err| refused(&err))
+}
+
+/// Returns the folder whose workdir a file is in, if it is in one.
+fn workdir_owner(path: &camino::Utf8Path) -> Option<&camino::Utf8Path> {
+    let folder = path.parent()?;
+    folder.ends_with(crate::sync::pairing::WORKDIR).then(|| folder.parent()?.parent()).flatten()
+}
+
+fn refused(err: &WriteError) -> Wait {
+    // Somebody saved meanwhile: the next cycle starts from there.
+    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Refused };
+    Wait::new(kind, chain(err))
+}
+
+fn unreadable(err: &ReadError) -> Wait {
+    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Held };
+    Wait::new(kind, chain(err))
+}
+
+/// marimo writes in place, under a lock of its own.
+fn lock(spec: &ReplicaSpec) -> Lock {
+    if spec.dialect.format == FormatName::Marimo { Lock::Marimo } else { Lock::None }
+}
+
+/// The folders whose shadows a cycle made.
+pub(crate) fn folders(synced: &Synced) -> impl Iterator<Item = Utf8PathBuf> {
+    synced
+        .created
+        .iter()
+        .filter_map(|&idx| synced.replicas[idx].spec.path.parent().map(camino::Utf8Path::to_owned))
+}

@@ -1,0 +1,559 @@
+//! Knows all pairings of a root, and decides when to look at which.
+//!
+//! Events come in, files get written; nothing here waits or asks for the time.
+//! The shell ([`run`](crate::run)) hands in events and the time, and asks when to
+//! come back.
+//!
+//! **Invariant:** an event only says where to look. What happened is decided by
+//! comparing contents, so lost, late and doubled events do no harm.
+//!
+//! **Invariant:** a base is stored after the files that it describes are written. A
+//! crash in between leaves files that all have the same edit, which the next cycle
+//! takes as one.
+
+mod apply;
+mod bases;
+mod discover;
+mod flush;
+mod pairing;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::config::Config;
+use crate::cycle::{Context, Start, cycle};
+use crate::dirs::Dirs;
+use crate::disk::{Disk, Displaced, Stamp};
+use crate::error::chain;
+use crate::git::GitOperation;
+use crate::keep::Store;
+use crate::record;
+use crate::report::{DaemonState, NotebookState, Propagation, Report};
+use crate::run::Reporter;
+use crate::sync::base::Base;
+use crate::walk::Walker;
+use crate::watch::{WatchEvent, WatchMode, Watcher};
+use bases::Bases;
+use flush::Waiting;
+use pairing::{Due, Pairing};
+
+/// How long a deleted source may take to come back: some editors save by delete
+/// and create.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a replaced file waits for an editor that still has it open.
+const LATE: Duration = Duration::from_secs(5);
+
+/// How often known files are looked at although no event said so. Longer if it
+/// takes long.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// How often the whole tree is walked although no event said so.
+const WALK: Duration = Duration::from_secs(600);
+
+/// How long writing waits for a git operation to end.
+const GIT_WAIT: Duration = Duration::from_millis(300);
+
+/// From this many due pairings on they are worked on side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) walker: Walker,
+    /// `None` if nothing is watched, for a single cycle.
+    pub(crate) watcher: Option<Box<dyn Watcher>>,
+    /// To read the settings anew.
+    pub(crate) dirs: Dirs,
+    pub(crate) reporter: Reporter,
+}
+
+/// All pairings of a root.
+pub(crate) struct Engine {
+    parts: Parts,
+    pairings: BTreeMap<Utf8PathBuf, Pairing>,
+    /// The source of the pairing that a file belongs to.
+    by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
+    due: BTreeMap<Utf8PathBuf, Due>,
+    bases: Bases,
+    /// Candidates that are no notebooks, as they were then.
+    plain: HashMap<Utf8PathBuf, Option<Stamp>>,
+    /// What looks like a notebook but is left alone, and folders that can't be
+    /// read.
+    skipped: BTreeMap<Utf8PathBuf, String>,
+    displaced: Vec<LateWriter>,
+    waiting: Vec<Waiting>,
+    state: DaemonState,
+    reason: Option<String>,
+    next_sweep: Instant,
+    next_walk: Instant,
+    /// Whether to write; otherwise only find out what would be written.
+    writes: bool,
+    n_created: usize,
+    n_jobs: usize,
+    /// What git is doing, for which writing waits.
+    git: Option<GitOperation>,
+    /// Whether a person said that many deletions at once are meant.
+    deletions_are_meant: bool,
+    /// Pairings whose records are to be stored.
+    dirty: BTreeSet<Utf8PathBuf>,
+    /// Pairings whose records are to be removed.
+    removed: BTreeSet<Utf8PathBuf>,
+    /// What was propagated since the last answer to a single cycle.
+    propagated: Vec<Propagation>,
+}
+
+/// A replaced file that an editor may still have open.
+struct LateWriter {
+    at: Instant,
+    source: Utf8PathBuf,
+    replica: usize,
+    displaced: Displaced,
+    /// The base that the editor has.
+    base: Option<Arc<Base>>,
+}
+
+impl Engine {
+    /// Makes an engine that knows what the store knows.
+    pub(crate) fn new(parts: Parts, now: Instant) -> Self {
+        let mut engine = Self {
+            parts,
+            pairings: BTreeMap::new(),
+            by_path: HashMap::new(),
+            due: BTreeMap::new(),
+            bases: Bases::default(),
+            plain: HashMap::new(),
+            skipped: BTreeMap::new(),
+            displaced: Vec::new(),
+            waiting: Vec::new(),
+            state: DaemonState::Scanning,
+            reason: None,
+            next_sweep: now + SWEEP,
+            next_walk: now + WALK,
+            writes: true,
+            n_created: 0,
+            n_jobs: 0,
+            git: None,
+            deletions_are_meant: false,
+            dirty: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            propagated: Vec::new(),
+        };
+        engine.load();
+        engine
+    }
+
+    /// Only finds out what would be written from now on.
+    pub(crate) fn write_nothing(&mut self) {
+        self.writes = false;
+    }
+
+    /// Takes in an event.
+    pub(crate) fn event(&mut self, event: WatchEvent, now: Instant) {
+        match event {
+            WatchEvent::Touched(path) => self.touched(&path, now),
+            WatchEvent::Appeared(folder) => self.appeared(&folder, now),
+            WatchEvent::Gone(path) => self.gone(&path, now),
+            WatchEvent::Overflow => self.rescan(now),
+            WatchEvent::Failed(reason) => {
+                tracing::warn!(reason, "watching failed; the tree is read again");
+                self.rescan(now);
+            }
+        }
+    }
+
+    fn touched(&mut self, path: &Utf8Path, now: Instant) {
+        let Some(path) = self.parts.walker.relative(path).map(Utf8Path::to_owned) else { return };
+        if self.mark(&path, now) {
+            return;
+        }
+        if path.file_name() == Some(".gitignore") {
+            self.parts.walker.forget(path.parent().unwrap_or(Utf8Path::new("")));
+        } else if self.parts.walker.is_candidate(&path) {
+            self.discover(vec![path], now);
+        }
+    }
+
+    fn appeared(&mut self, folder: &Utf8Path, now: Instant) {
+        let Some(folder) = self.parts.walker.relative(folder).map(Utf8Path::to_owned) else {
+            return;
+        };
+        if self.parts.walker.admits_folder(&folder) {
+            self.walk_below(&folder, now);
+        }
+    }
+
+    fn gone(&mut self, path: &Utf8Path, now: Instant) {
+        let Some(path) = self.parts.walker.relative(path).map(Utf8Path::to_owned) else { return };
+        if self.mark(&path, now) {
+            return;
+        }
+        // A folder: everything in it went with it.
+        let below: Vec<Utf8PathBuf> = self
+            .pairings
+            .iter()
+            .filter(|(_, pairing)| pairing.is_below(std::slice::from_ref(&path)))
+            .map(|(source, _)| source.clone())
+            .collect();
+        for source in below {
+            self.make_due(&source, now);
+        }
+        self.skipped.retain(|skipped, _| !skipped.starts_with(&path));
+    }
+
+    /// Makes the pairing of a file due, if it has one.
+    fn mark(&mut self, path: &Utf8Path, now: Instant) -> bool {
+        let Some(source) = self.by_path.get(path).cloned() else { return false };
+        let idx = self.pairings.get(&source).and_then(|pairing| pairing.position(path));
+        let due = self.make_due(&source, now);
+        due.touched.extend(idx);
+        due.attempt = 0;
+        true
+    }
+
+    fn make_due(&mut self, source: &Utf8Path, now: Instant) -> &mut Due {
+        let due = self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now));
+        due.at = due.at.min(now);
+        due
+    }
+
+    /// Returns when [`step`](Self::step) has something to do.
+    pub(crate) fn deadline(&self) -> Instant {
+        let due = self.due.values().map(|due| due.at);
+        let late = self.displaced.iter().map(|late| late.at);
+        let flush = self.waiting.iter().map(|waiting| waiting.until);
+        let is_still = matches!(self.state, DaemonState::Paused | DaemonState::Halted);
+        due.filter(|_| !is_still)
+            .chain(late)
+            .chain(flush)
+            .chain([self.next_sweep])
+            .min()
+            .unwrap_or(self.next_sweep)
+    }
+
+    /// Does what is due.
+    pub(crate) fn step(&mut self, now: Instant) {
+        if self.next_sweep <= now {
+            self.sweep(now);
+        }
+        self.work(now);
+        self.commit();
+        self.look_for_late_writers(now);
+        self.answer_flushes(now);
+    }
+
+    /// Looks at all known files, because events can be lost.
+    fn sweep(&mut self, now: Instant) {
+        if self.next_walk <= now {
+            self.rescan(now);
+            return;
+        }
+        self.check_root();
+        self.look_at_stamps(&[], now);
+        self.next_sweep = now + SWEEP;
+    }
+
+    /// Walks the whole tree, and looks at all known files.
+    pub(crate) fn rescan(&mut self, now: Instant) {
+        self.next_walk = now + WALK;
+        self.next_sweep = now + SWEEP;
+        self.check_root();
+        self.walk_below(Utf8Path::new(""), now);
+        self.look_at_stamps(&[], now);
+    }
+
+    /// Halts when the root is gone, as it is when a disk isn't mounted: that is no
+    /// deletion of notebooks.
+    fn check_root(&mut self) {
+        let root = self.parts.walker.root().to_owned();
+        let is_there = matches!(self.parts.disk.list(&root), Ok(Some(_)));
+        if !is_there && !self.pairings.is_empty() {
+            self.halt(format!("the folder `{root}` is gone; nothing is written until it is back"));
+        } else if is_there && self.state == DaemonState::Halted && self.all_gone_reason().is_none()
+        {
+            self.resume();
+        }
+    }
+
+    fn halt(&mut self, reason: String) {
+        if self.state != DaemonState::Halted {
+            tracing::error!(reason, "halted");
+            self.set_state(DaemonState::Halted, Some(reason));
+        }
+    }
+
+    fn set_state(&mut self, state: DaemonState, reason: Option<String>) {
+        if (self.state, &self.reason) != (state, &reason) {
+            self.state = state;
+            self.reason.clone_from(&reason);
+            self.report(&Report::State { state, reason });
+        }
+    }
+
+    /// Goes on after a pause or a halt.
+    pub(crate) fn resume(&mut self) {
+        let (state, reason) = match self.parts.watcher.as_ref().map(|watcher| watcher.mode()) {
+            Some(WatchMode::Native) | None => (DaemonState::Watching, None),
+            Some(mode) => (DaemonState::Degraded, Some(mode.to_string())),
+        };
+        self.set_state(state, reason);
+    }
+
+    /// Works on the pairings that are due.
+    fn work(&mut self, now: Instant) {
+        if matches!(self.state, DaemonState::Paused | DaemonState::Halted) {
+            return;
+        }
+        let sources: Vec<Utf8PathBuf> = self
+            .due
+            .iter()
+            .filter(|(_, due)| due.at <= now)
+            .map(|(source, _)| source.clone())
+            .collect();
+        if sources.is_empty() {
+            return;
+        }
+        self.git = crate::git::operation_in_progress(self.parts.walker.root());
+        if let Some(operation) = self.git {
+            for source in &sources {
+                if let Some(due) = self.due.get_mut(source) {
+                    due.at = now + GIT_WAIT;
+                }
+                if let Some(pairing) = self.pairings.get_mut(source)
+                    && pairing.state == NotebookState::Synced
+                {
+                    pairing.state = NotebookState::Pending;
+                    pairing.reason = Some(format!("{operation}; waiting for its end"));
+                }
+            }
+            return;
+        }
+        match self.all_gone_reason() {
+            Some(reason) if !self.deletions_are_meant => {
+                self.halt(reason);
+                return;
+            }
+            Some(_) => {}
+            None => self.deletions_are_meant = false,
+        }
+        if sources.len() < SIDE_BY_SIDE {
+            for source in sources {
+                if let Some(job) = self.job(&source, now) {
+                    let end = cycle(&self.context(), &job.start());
+                    self.apply(&source, job, end);
+                }
+            }
+        } else {
+            self.work_side_by_side(&sources, now);
+        }
+    }
+
+    fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {
+        let total = sources.len();
+        let mut done = 0;
+        let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
+        // In portions, so that only a few bases are in memory at a time.
+        for portion in sources.chunks(256) {
+            let jobs: Vec<(Utf8PathBuf, Job)> = portion
+                .iter()
+                .filter_map(|source| Some((source.clone(), self.job(source, now)?)))
+                .collect();
+            let context = self.context();
+            let next = std::sync::atomic::AtomicUsize::new(0);
+            let ends = std::thread::scope(|scope| {
+                let work = || {
+                    let mut ends = Vec::new();
+                    while let Some((_, job)) =
+                        jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                    {
+                        ends.push((job.number, cycle(&context, &job.start())));
+                    }
+                    ends
+                };
+                let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+                let mut ends: HashMap<usize, _> = HashMap::new();
+                for thread in threads {
+                    // A cycle that panicked takes the others of its thread along;
+                    // those stay due.
+                    ends.extend(thread.join().unwrap_or_default());
+                }
+                ends
+            });
+            let mut ends = ends;
+            done += portion.len();
+            for (source, job) in jobs {
+                match ends.remove(&job.number) {
+                    Some(end) => self.apply(&source, job, end),
+                    None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
+                }
+            }
+            self.commit();
+            self.report(&Report::Progress { done, total });
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            disk: self.parts.disk.as_ref(),
+            config: &self.parts.config,
+            write: self.writes,
+            durable: true,
+        }
+    }
+
+    /// Takes what a cycle of a pairing needs.
+    fn job(&mut self, source: &Utf8Path, now: Instant) -> Option<Job> {
+        let due = self.due.remove(source)?;
+        if self.pairings.get(source)?.blocked.is_some() {
+            return None;
+        }
+        let base = self.base(source);
+        let pairing = self.pairings.get_mut(source)?;
+        if base.is_none() {
+            pairing.forget_base();
+        }
+        let touched = due.touched.iter().copied().collect();
+        let replicas = pairing.replicas.clone();
+        Some(Job { number: self.number(), replicas, base, touched, due, now })
+    }
+
+    fn number(&mut self) -> usize {
+        self.n_jobs += 1;
+        self.n_jobs
+    }
+
+    /// Returns what a pairing last agreed on, if it is known.
+    fn base(&mut self, source: &Utf8Path) -> Option<Arc<Base>> {
+        if let Some(base) = self.bases.get(source) {
+            return Some(base);
+        }
+        let digest = self.pairings.get(source)?.base?;
+        let base = match self.parts.store.blob(&digest) {
+            Ok(Some(bytes)) => match record::from_bytes(&bytes) {
+                Ok(base) => Arc::new(base),
+                Err(err) => {
+                    tracing::warn!(notebook = %source, "{}; it is found again from the files", chain(&err));
+                    return None;
+                }
+            },
+            Ok(None) => {
+                tracing::warn!(notebook = %source, "its base is missing in the store; it is found again from the files");
+                return None;
+            }
+            Err(err) => {
+                tracing::warn!(notebook = %source, "{}; the base is found again from the files", chain(&err));
+                return None;
+            }
+        };
+        self.bases.put(source, Arc::clone(&base));
+        Some(base)
+    }
+
+    /// Reads the tree for the first time.
+    pub(crate) fn scan(&mut self, now: Instant) {
+        self.report(&Report::Scanning { root: self.parts.walker.root().to_owned() });
+        self.recover();
+        self.rescan(now);
+    }
+
+    /// Reads the settings again.
+    pub(crate) fn reload(&mut self, now: Instant) -> Result<(), String> {
+        let root = self.parts.walker.root().to_owned();
+        let config = Config::load(&root, &self.parts.dirs).map_err(|err| chain(&err))?;
+        let walker = Walker::new(&root, &config, &self.parts.dirs).map_err(|err| chain(&err))?;
+        self.parts.config = config;
+        self.parts.walker = walker;
+        // What is left alone now is no longer paired; its files stay as they are.
+        let left: Vec<Utf8PathBuf> = self
+            .pairings
+            .keys()
+            .filter(|source| !self.parts.walker.admits_file(source))
+            .cloned()
+            .collect();
+        for source in left {
+            self.forget(&source);
+        }
+        self.plain.clear();
+        self.rescan(now);
+        let all: Vec<Utf8PathBuf> = self.pairings.keys().cloned().collect();
+        for source in all {
+            self.make_due(&source, now);
+        }
+        Ok(())
+    }
+
+    /// Ends a pairing without touching its files.
+    fn forget(&mut self, source: &Utf8Path) {
+        if let Some(pairing) = self.pairings.remove(source) {
+            for replica in pairing.replicas {
+                self.by_path.remove(&replica.spec.path);
+            }
+        }
+        self.due.remove(source);
+        self.dirty.remove(source);
+        self.removed.insert(source.to_owned());
+    }
+
+    /// Takes it that many deletions at once are meant.
+    fn accept_deletions(&mut self, now: Instant) {
+        if self.state == DaemonState::Halted {
+            self.deletions_are_meant = true;
+            for due in self.due.values_mut() {
+                due.at = due.at.min(now);
+            }
+        }
+    }
+
+    /// Finishes what can't wait for the next start.
+    pub(crate) fn stop(&mut self) {
+        if self.writes {
+            let now = Instant::now();
+            for late in std::mem::take(&mut self.displaced) {
+                self.finish_displaced(&late, now);
+            }
+            self.commit();
+        }
+        if let Err(err) = self.parts.store.close() {
+            tracing::error!("{}", chain(&err));
+        }
+        self.report(&Report::Stopped);
+    }
+
+    /// Reports that something could not be done.
+    pub(crate) fn error(&mut self, reason: String) {
+        self.report(&Report::Error { notebook: None, reason });
+    }
+
+    fn report(&mut self, report: &Report) {
+        (self.parts.reporter)(report);
+    }
+}
+
+/// One cycle to be run.
+struct Job {
+    number: usize,
+    replicas: Vec<crate::cycle::Replica>,
+    base: Option<Arc<Base>>,
+    touched: Vec<usize>,
+    due: Due,
+    now: Instant,
+}
+
+impl Job {
+    fn start(&self) -> Start<'_> {
+        Start {
+            replicas: &self.replicas,
+            base: self.base.clone(),
+            touched: &self.touched,
+            is_meant: self.due.is_meant,
+            is_missing: self.due.is_missing,
+            late: None,
+        }
+    }
+}

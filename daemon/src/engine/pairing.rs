@@ -1,0 +1,220 @@
+//! What the engine knows of one pairing.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use nbsync_formats::FormatName;
+use serde::{Deserialize, Serialize};
+
+use crate::cycle::{Replica, WaitKind};
+use crate::disk::Stamp;
+use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role};
+use crate::sync::Digest;
+use crate::sync::base::Dialect;
+use crate::sync::pairing::ReplicaSpec;
+
+/// One pairing, without its texts.
+#[derive(Debug, Clone)]
+pub(crate) struct Pairing {
+    /// The replicas, the source first.
+    pub(crate) replicas: Vec<Replica>,
+    /// Where the store has its base.
+    pub(crate) base: Option<Digest>,
+    /// Whether the replicas agree.
+    pub(crate) state: NotebookState,
+    /// Why not.
+    pub(crate) reason: Option<String>,
+    /// What its files looked like when it was held: another look at the same
+    /// files would end the same way.
+    pub(crate) held_at: Vec<Option<Stamp>>,
+    /// Why it may not be synced at all, for as long as another notebook has the
+    /// same name.
+    pub(crate) blocked: Option<String>,
+}
+
+impl Pairing {
+    /// Makes a pairing of a notebook that was just found.
+    pub(crate) fn new(path: Utf8PathBuf, format: FormatName) -> Self {
+        let spec = ReplicaSpec::source(path, format);
+        Self {
+            replicas: vec![Replica { spec, digest: None, stamp: None }],
+            base: None,
+            state: NotebookState::Pending,
+            reason: None,
+            held_at: Vec::new(),
+            blocked: None,
+        }
+    }
+
+    /// Forgets what was agreed on, so that it is found again from the files.
+    pub(crate) fn forget_base(&mut self) {
+        self.base = None;
+        self.replicas.truncate(1);
+        self.replicas[0].digest = None;
+    }
+
+    /// Returns the position of a replica.
+    pub(crate) fn position(&self, path: &Utf8Path) -> Option<usize> {
+        self.replicas.iter().position(|replica| replica.spec.path == path)
+    }
+
+    /// Whether a replica is at or below one of the paths; none of them means all.
+    pub(crate) fn is_below(&self, paths: &[Utf8PathBuf]) -> bool {
+        paths.is_empty()
+            || self
+                .replicas
+                .iter()
+                .any(|replica| paths.iter().any(|path| replica.spec.path.starts_with(path)))
+    }
+
+    pub(crate) fn status(&self) -> NotebookStatus {
+        let state = if self.blocked.is_some() { NotebookState::Held } else { self.state };
+        NotebookStatus {
+            source: self.replicas[0].spec.path.clone(),
+            state,
+            reason: self.blocked.clone().or_else(|| self.reason.clone()),
+            replicas: self
+                .replicas
+                .iter()
+                .map(|replica| ReplicaStatus {
+                    path: replica.spec.path.clone(),
+                    format: replica.spec.dialect.format,
+                    role: replica.spec.role,
+                    digest: replica.digest.map(|digest| digest.to_string()),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// When a pairing is looked at next, and what is known of it until then.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    /// When.
+    pub(crate) at: Instant,
+    /// When the first event came, for the time that a propagation took.
+    pub(crate) since: Instant,
+    /// How often it was looked at in vain.
+    pub(crate) attempt: usize,
+    /// Replicas to read even if they seem unchanged.
+    pub(crate) touched: BTreeSet<usize>,
+    /// Whether a loss of most cells was given time.
+    pub(crate) is_meant: bool,
+    /// Whether missing shadows were given time.
+    pub(crate) is_missing: bool,
+    /// Whether the missing source was given time.
+    pub(crate) is_gone: bool,
+}
+
+impl Due {
+    pub(crate) fn new(at: Instant) -> Self {
+        Self {
+            at,
+            since: at,
+            attempt: 0,
+            touched: BTreeSet::new(),
+            is_meant: false,
+            is_missing: false,
+            is_gone: false,
+        }
+    }
+
+    /// Puts off the next look after one that was in vain, or returns false if it
+    /// is no use to look again before something happens.
+    pub(crate) fn put_off(&mut self, kind: WaitKind, settle: Duration, now: Instant) -> bool {
+        let attempt = self.attempt;
+        self.attempt += 1;
+        let wait = match kind {
+            WaitKind::Unsettled => {
+                let waits = [settle, Duration::from_millis(100), Duration::from_millis(500)];
+                let Some(wait) = waits.get(attempt) else { return false };
+                *wait
+            }
+            WaitKind::Unlikely => {
+                self.is_meant = true;
+                Duration::from_secs(2)
+            }
+            WaitKind::Missing => {
+                self.is_missing = true;
+                Duration::from_millis(500)
+            }
+            WaitKind::Held => return false,
+            // Growing waits: 1, 2, 4, ... 60 s.
+            WaitKind::Refused => Duration::from_secs(1 << attempt.min(6)).min(MAX_BACK_OFF),
+        };
+        self.at = now + wait;
+        true
+    }
+}
+
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+
+/// A pairing as the store has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PairingRecord {
+    base: Digest,
+    is_in_conflict: bool,
+    replicas: Vec<ReplicaRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ReplicaRecord {
+    path: Utf8PathBuf,
+    format: FormatName,
+    extension: String,
+    role: Role,
+    digest: Digest,
+    stamp: Option<Stamp>,
+}
+
+impl PairingRecord {
+    /// Makes the record of a pairing that has a base.
+    pub(crate) fn of(pairing: &Pairing) -> Option<Self> {
+        let replicas = pairing.replicas.iter().map(|replica| {
+            Some(ReplicaRecord {
+                path: replica.spec.path.clone(),
+                format: replica.spec.dialect.format,
+                extension: replica.spec.dialect.extension.clone(),
+                role: replica.spec.role,
+                digest: replica.digest?,
+                stamp: replica.stamp,
+            })
+        });
+        Some(Self {
+            base: pairing.base?,
+            is_in_conflict: pairing.state == NotebookState::Conflict,
+            replicas: replicas.collect::<Option<Vec<_>>>()?,
+        })
+    }
+
+    /// Returns the pairing, or `None` if it has no replica.
+    pub(crate) fn into_pairing(self) -> Option<Pairing> {
+        let replicas: Vec<Replica> = self
+            .replicas
+            .into_iter()
+            .map(|record| {
+                let mut spec = ReplicaSpec::source(record.path, record.format);
+                spec.role = record.role;
+                spec.dialect = Dialect { extension: record.extension, ..spec.dialect };
+                if record.role == Role::Shadow {
+                    spec.dialect.carry = nbsync_formats::Carry::Shown;
+                }
+                Replica { spec, digest: Some(record.digest), stamp: record.stamp }
+            })
+            .collect();
+        let state =
+            if self.is_in_conflict { NotebookState::Conflict } else { NotebookState::Synced };
+        (!replicas.is_empty()).then(|| Pairing {
+            replicas,
+            base: Some(self.base),
+            state,
+            reason: self.is_in_conflict.then(|| CONFLICT_REASON.to_owned()),
+            held_at: Vec::new(),
+            blocked: None,
+        })
+    }
+}
+
+/// What a pairing with a conflict says.
+pub(crate) const CONFLICT_REASON: &str = "two edits of one cell: both versions are in the notebook; keep what you need and delete the cell tagged `nbsync-conflict`";

@@ -1,0 +1,82 @@
+//! Tells the state of everything.
+
+use camino::Utf8PathBuf;
+
+use super::Engine;
+use crate::report::{
+    self, DaemonState, DaemonStatus, NotebookState, NotebookStatus, Report, StatusReport,
+};
+
+impl Engine {
+    /// Returns the state of the pairings below the paths.
+    pub(crate) fn status(&self, paths: &[Utf8PathBuf]) -> StatusReport {
+        let is_below = |path: &Utf8PathBuf| {
+            paths.is_empty() || paths.iter().any(|above| path.starts_with(above))
+        };
+        let mut notebooks: Vec<NotebookStatus> = self
+            .pairings
+            .values()
+            .filter(|pairing| pairing.is_below(paths))
+            .map(super::pairing::Pairing::status)
+            .collect();
+        let skipped = self.skipped.iter().filter(|(path, _)| is_below(path));
+        notebooks.extend(skipped.map(|(path, reason)| NotebookStatus {
+            source: path.clone(),
+            state: NotebookState::Held,
+            reason: Some(format!("left alone: {reason}")),
+            replicas: Vec::new(),
+        }));
+        notebooks.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.source.cmp(&b.source)));
+        StatusReport {
+            version: report::VERSION,
+            root: self.parts.walker.root().to_owned(),
+            daemon: DaemonStatus {
+                running: self.parts.watcher.is_some(),
+                pid: self.parts.watcher.is_some().then(std::process::id),
+                state: self.parts.watcher.is_some().then_some(self.state),
+                reason: self.reason.clone(),
+            },
+            notebooks,
+        }
+    }
+
+    /// Returns one line for the service manager.
+    pub(crate) fn summary(&self) -> String {
+        let count = |state| self.pairings.values().filter(|it| it.status().state == state).count();
+        let (n_held, n_conflicts) = (count(NotebookState::Held), count(NotebookState::Conflict));
+        let mut res = format!("{} notebooks", self.pairings.len());
+        if n_held > 0 {
+            res.push_str(&format!(", {n_held} held"));
+        }
+        if n_conflicts > 0 {
+            res.push_str(&format!(", {n_conflicts} in conflict"));
+        }
+        if let Some(reason) = &self.reason {
+            res.push_str(&format!("; {reason}"));
+        }
+        res
+    }
+
+    /// Whether the first scan is under way.
+    pub(crate) fn is_scanning(&self) -> bool {
+        self.state == DaemonState::Scanning
+    }
+
+    /// Says that the first scan is done.
+    pub(crate) fn ready(&mut self, ms: u64) {
+        self.resume();
+        let held = self
+            .pairings
+            .values()
+            .filter(|pairing| pairing.status().state == NotebookState::Held)
+            .count();
+        let report = Report::Ready {
+            root: self.parts.walker.root().to_owned(),
+            notebooks: self.pairings.len(),
+            created: self.n_created,
+            held,
+            ms,
+        };
+        self.report(&report);
+    }
+}
