@@ -1,7 +1,5 @@
 //! The ways into the engine: a daemon, and a single cycle without one.
 
-mod notifier;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,9 +15,9 @@ use crate::disk::{ReadError, RealDisk, notebook_locks};
 use crate::engine::{Engine, Parts};
 use crate::keep::{RealStore, StoreError};
 use crate::report::{Report, StatusReport, SyncReport};
+use crate::systemd::Notifier;
 use crate::walk::Walker;
 use crate::watch::{FolderWatcher, WatchError, Watcher};
-use notifier::Notifier;
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]
@@ -101,7 +99,7 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
     let (call_sender, mut calls) = mpsc::channel(16);
     let server = tokio::spawn(control::serve(listener, root.clone(), call_sender));
     let mut signals = Signals::new().map_err(Error::System)?;
-    let mut notifier = Notifier::new(started);
+    let mut notifier = Notifier::from_env();
 
     engine.scan(started);
     loop {
