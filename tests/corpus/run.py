@@ -153,7 +153,8 @@ class Run:
                 text = views.write_ipynb(nbformat.reads(view.text, as_version=nbformat.NO_CONVERT))
                 same = True
             if text != view.text:
-                before = self.read_others(pairing, replica)
+                before = self.read_all(pairing)
+                del before[replica["path"]]
                 save(self.path(replica), text)
                 work.append((source, pairing, replica, text, before, same))
         self.flush({source for source, *_ in work}, f"resave of {format}")
@@ -181,7 +182,8 @@ class Run:
                 self.n_unfit += 1
                 continue
             style = STYLES[edits.number(self.seed, source, format, op) % len(STYLES)]
-            work.append((source, pairing, replica, edit, text, self.read_others(pairing, replica)))
+            before = self.read_all(pairing)
+            work.append((source, pairing, replica, edit, text, before))
             save(self.path(replica), text, style)
         self.n_edits += len(work)
         if not work:
@@ -246,8 +248,8 @@ class Run:
         (replica,) = [it for it in pairing["replicas"] if it["path"] == path]
         return self.read(pairing, replica)
 
-    def read_others(self, pairing, replica):
-        """Returns all views by path. The edited one is among them, as it was."""
+    def read_all(self, pairing):
+        """Returns all views by path."""
         return {it["path"]: self.read(pairing, it) for it in pairing["replicas"]}
 
     # --- counting -------------------------------------------------------------------------------

@@ -99,6 +99,12 @@ def appended(source, line):
     return f"{source}\n{line}" if source and not source.endswith("\n") else source + line
 
 
+def is_appended(key, before, line):
+    kind, source = key
+    rest = source.removesuffix(line)
+    return kind == before[0] and rest != source and rest.rstrip() == before[1].rstrip()
+
+
 def apply(edit, view, extension):
     """Returns the text that the tool of the format saves, or raises `Unfit`."""
     if view.format == "ipynb":
@@ -284,8 +290,13 @@ def check_effect(edit, before, after, mapping):
         where = there(edit.idx)
         expected = [old[it].key for it in old_idx]
         kind, source = expected[where]
-        changed = edit.line if edit.op == "replace" else appended(source, edit.line)
-        expected[where] = (kind, changed)
+        if edit.op == "replace":
+            expected[where] = ("code" if kind == "unparsable" else kind, edit.line)
+        else:
+            expected[where] = (kind, appended(source, edit.line))
+            # Formats differ in how many newlines at the end of a cell they keep.
+            if where < len(keys) and is_appended(keys[where], (kind, source), edit.line):
+                expected[where] = keys[where]
         kept[where] = None
     elif edit.op.startswith("insert"):
         where = there(edit.idx) if edit.idx in mapping else size
@@ -335,8 +346,9 @@ def as_marimo_saves(cell, view):
 def check_changed(was, now, format):
     """Returns what changed in an edited cell beside its source."""
     if format == "marimo":
-        was_rest = was.rest["options"]
-        now_rest = now.rest["options"]
+        # Of an unparsable cell marimo keeps the name among the options.
+        was_rest = {key: it for key, it in was.rest["options"].items() if key != "name"}
+        now_rest = {key: it for key, it in now.rest["options"].items() if key != "name"}
     else:
         was_rest, now_rest = was.rest, now.rest
     if was_rest != now_rest:
