@@ -90,8 +90,7 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
     let (event_sender, mut events) = mpsc::unbounded_channel();
     let mut engine = {
         let mut parts = parts(&options, reporter)?;
-        let watcher =
-            FolderWatcher::start(options.config.poll, options.config.poll_interval, event_sender)?;
+        let watcher = FolderWatcher::start(&options.config, event_sender)?;
         parts.watcher = Some(Box::new(watcher) as Box<dyn Watcher>);
         Engine::new(parts, started)
     };
