@@ -15,6 +15,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod builtins;
+mod compile;
 mod depth;
 mod module;
 pub(crate) mod scope;
@@ -96,6 +97,11 @@ fn parse(text: &str) -> Parsed<ModModule> {
 fn lower_first(message: &str) -> String {
     let mut chars = message.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// Whether a name is private to a cell (marimo 0.25.2: `is_local`).
+fn is_private(name: &str) -> bool {
+    name == "__" || (name.starts_with('_') && !name.starts_with("__"))
 }
 
 /// Returns where a node stands, in bytes.

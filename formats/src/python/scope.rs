@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::PythonError;
+use super::{PythonError, compile};
 use blocks::Binding;
 use names::Name;
 use visitor::{Shared, Visitor};
@@ -140,6 +140,7 @@ pub(crate) fn normalize(code: &str) -> Cow<'_, str> {
 pub(crate) fn analyze(code: &str, cell_id: &str) -> Result<Analysis, PythonError> {
     let code = &*normalize(code);
     super::with_syntax(code, |tree, tokens| {
+        compile::check(code, tree)?;
         if tree.body.is_empty() {
             // marimo looks no further.
             let shape = shape::shape(code, tree, tokens);

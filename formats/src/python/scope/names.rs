@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::python::is_private;
+
 /// A name. Only those of one [`Names`] may be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name(u32);
@@ -42,10 +44,9 @@ impl Names {
         names.iter().map(|&name| self.text(name).to_owned()).collect()
     }
 
-    /// Whether a name is private to its cell (marimo: `is_local`).
+    /// Whether a name is private to its cell.
     pub(super) fn is_private(&self, name: Name) -> bool {
-        let text = self.text(name);
-        text == "__" || (text.starts_with('_') && !text.starts_with("__"))
+        is_private(self.text(name))
     }
 
     /// Returns the name that marimo gives to a private name of the cell.

@@ -208,9 +208,11 @@ fn kinds_of_bindings() {
     let kinds = |code, name: &str| -> Vec<VariableKind> {
         analysis(code).variables[name].iter().map(|it| it.kind).collect()
     };
-    use VariableKind::{Class, Function, Import, Variable};
-    assert_eq!(kinds("def f(): pass\nf = 1", "f"), [Function, Variable]);
-    assert_eq!(kinds("import a\nclass a: pass", "a"), [Import, Class]);
+    assert_eq!(
+        kinds("def f(): pass\nf = 1", "f"),
+        [VariableKind::Function, VariableKind::Variable]
+    );
+    assert_eq!(kinds("import a\nclass a: pass", "a"), [VariableKind::Import, VariableKind::Class]);
     assert!(analysis("_x = 1").variables.is_empty());
 }
 
@@ -342,10 +344,7 @@ fn no_break_spaces_are_spaces() {
 
 #[test]
 fn classes_in_classes_take_no_exponential_time() {
-    let mut code = String::new();
-    for depth in 0..90 {
-        code += &format!("{}class A{depth}:\n", " ".repeat(depth));
-    }
-    code += &format!("{}x = y", " ".repeat(90));
-    check(&code, "A0", "y");
+    let line = |depth| " ".repeat(depth) + "class A:\n";
+    let code = (0..90).map(line).collect::<String>() + &" ".repeat(90) + "x = y";
+    check(&code, "A", "y");
 }

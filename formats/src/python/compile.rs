@@ -1,0 +1,217 @@
+//! What Python finds wrong with code that parses.
+//!
+//! `compile` refuses more than its grammar does: `return` at the top level,
+//! `await` in a plain function, names that are declared too late. marimo keeps
+//! a cell that doesn't compile as unparsable. Most of the rules come with
+//! ruff's parser; this module walks the tree for them and knows the scopes.
+
+mod context;
+mod declarations;
+#[cfg(test)]
+mod tests;
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
+use ruff_python_ast::{self as ast, Expr, Stmt};
+use ruff_python_parser::semantic_errors::SemanticSyntaxChecker;
+
+use super::{PythonError, lower_first, range};
+use context::{Context, ScopeKind};
+use declarations::Declarations;
+
+/// Fails if Python 3.11 to 3.13 wouldn't compile a module, with `await` allowed
+/// at the top level.
+pub(super) fn check(text: &str, tree: &ast::ModModule) -> Result<(), PythonError> {
+    // Most cells have no use for the expensive part.
+    let has_declarations = text.contains("global") || text.contains("nonlocal");
+    let mut checker = Checker {
+        semantic: SemanticSyntaxChecker::new(),
+        context: Context::new(text),
+        has_declarations,
+    };
+    checker.enter(ScopeKind::Module, None, &tree.body);
+    checker.visit_body(&tree.body);
+    match checker.context.into_error() {
+        None => Ok(()),
+        Some((offset, message)) => {
+            Err(PythonError::new(offset.min(text.len()), lower_first(&message)))
+        }
+    }
+}
+
+struct Checker<'a> {
+    semantic: SemanticSyntaxChecker,
+    context: Context<'a>,
+    has_declarations: bool,
+}
+
+impl<'a> Checker<'a> {
+    fn enter(
+        &mut self,
+        kind: ScopeKind,
+        parameters: Option<&'a ast::Parameters>,
+        body: &'a [Stmt],
+    ) {
+        let declarations = if self.has_declarations {
+            let declarations = Declarations::of(parameters, body);
+            if let Some((offset, message)) = declarations.error(kind == ScopeKind::Module) {
+                self.context.report(offset, message);
+            }
+            declarations
+        } else {
+            Declarations::default()
+        };
+        self.context.push(kind, declarations);
+    }
+
+    fn function(&mut self, it: &'a ast::StmtFunctionDef) {
+        it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
+        if let Some(type_params) = &it.type_params {
+            self.visit_type_params(type_params);
+        }
+        self.outer_parameters(&it.parameters);
+        if let Some(returns) = &it.returns {
+            self.visit_annotation(returns);
+        }
+        let kind = ScopeKind::Function { is_async: it.is_async };
+        self.enter(kind, Some(&it.parameters), &it.body);
+        self.visit_body(&it.body);
+        self.context.pop();
+    }
+
+    fn class(&mut self, it: &'a ast::StmtClassDef) {
+        it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
+        if let Some(type_params) = &it.type_params {
+            self.visit_type_params(type_params);
+        }
+        if let Some(arguments) = &it.arguments {
+            self.visit_arguments(arguments);
+        }
+        self.enter(ScopeKind::Class, None, &it.body);
+        self.visit_body(&it.body);
+        self.context.pop();
+    }
+
+    fn looped(&mut self, body: &'a [Stmt], orelse: &'a [Stmt]) {
+        self.context.enter_loop();
+        self.visit_body(body);
+        self.context.leave_loop();
+        self.visit_body(orelse);
+    }
+
+    /// Visits what of a signature belongs to the scope around the function.
+    fn outer_parameters(&mut self, it: &'a ast::Parameters) {
+        for parameter in it {
+            if let Some(default) = parameter.default() {
+                self.visit_expr(default);
+            }
+            if let Some(annotation) = parameter.annotation() {
+                self.visit_annotation(annotation);
+            }
+        }
+    }
+
+    fn lambda(&mut self, it: &'a ast::ExprLambda) {
+        let parameters = it.parameters.as_deref();
+        if let Some(parameters) = parameters {
+            self.outer_parameters(parameters);
+        }
+        self.enter(ScopeKind::Lambda, parameters, &[]);
+        self.visit_expr(&it.body);
+        self.context.pop();
+    }
+
+    fn comprehension(
+        &mut self,
+        kind: ScopeKind,
+        elements: [Option<&'a Expr>; 2],
+        generators: &'a [ast::Comprehension],
+    ) {
+        if let Some(first) = generators.first() {
+            self.visit_expr(&first.iter);
+        }
+        self.context.push(kind, Declarations::default());
+        for (idx, generator) in generators.iter().enumerate() {
+            if 0 < idx {
+                self.visit_expr(&generator.iter);
+            }
+            self.visit_expr(&generator.target);
+            generator.ifs.iter().for_each(|it| self.visit_expr(it));
+        }
+        elements.into_iter().flatten().for_each(|it| self.visit_expr(it));
+        self.context.pop();
+    }
+}
+
+/// Whether a pattern is `_` with something after it, as `_.x` or `_()`.
+///
+/// `CPython` takes the `_` for a wildcard and then stumbles.
+fn continues_wildcard(pattern: &ast::Pattern) -> bool {
+    let mut expr = match pattern {
+        ast::Pattern::MatchValue(it) => &*it.value,
+        ast::Pattern::MatchClass(it) => &*it.cls,
+        _ => return false,
+    };
+    while let Expr::Attribute(it) = expr {
+        expr = &it.value;
+    }
+    expr.as_name_expr().is_some_and(|it| it.id == "_")
+}
+
+impl<'a> Visitor<'a> for Checker<'a> {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        self.semantic.visit_stmt(stmt, &self.context);
+        match stmt {
+            Stmt::FunctionDef(it) => self.function(it),
+            Stmt::ClassDef(it) => self.class(it),
+            Stmt::For(it) => {
+                self.visit_expr(&it.iter);
+                self.visit_expr(&it.target);
+                self.looped(&it.body, &it.orelse);
+            }
+            Stmt::While(it) => {
+                self.visit_expr(&it.test);
+                self.looped(&it.body, &it.orelse);
+            }
+            Stmt::ImportFrom(it) => {
+                if it.names.iter().any(|it| it.name == *"*") {
+                    // Python has no objection at the top level. marimo has
+                    // (`ImportStarError`), because cells become functions.
+                    let message = "importing symbols with `import *` is not allowed in marimo";
+                    self.context.report(range(it).start, message.to_owned());
+                }
+                if it.module.as_deref() == Some("__future__") {
+                    self.context.import_future(&it.names);
+                }
+            }
+            stmt => walk_stmt(self, stmt),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        self.semantic.visit_expr(expr, &self.context);
+        match expr {
+            Expr::Lambda(it) => self.lambda(it),
+            Expr::ListComp(it) => {
+                self.comprehension(ScopeKind::Comprehension, [Some(&it.elt), None], &it.generators);
+            }
+            Expr::SetComp(it) => {
+                self.comprehension(ScopeKind::Comprehension, [Some(&it.elt), None], &it.generators);
+            }
+            Expr::DictComp(it) => {
+                let elements = [it.key.as_deref(), Some(&*it.value)];
+                self.comprehension(ScopeKind::Comprehension, elements, &it.generators);
+            }
+            Expr::Generator(it) => {
+                self.comprehension(ScopeKind::Generator, [Some(&it.elt), None], &it.generators);
+            }
+            expr => walk_expr(self, expr),
+        }
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
+        if continues_wildcard(pattern) {
+            self.context.report(range(pattern).start, "invalid syntax".to_owned());
+        }
+        walk_pattern(self, pattern);
+    }
+}

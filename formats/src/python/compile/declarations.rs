@@ -1,0 +1,214 @@
+//! `global` and `nonlocal`, and the names that they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_python_ast::visitor::{Visitor, walk_except_handler, walk_expr, walk_pattern, walk_stmt};
+use ruff_python_ast::{self as ast, Expr, ExprContext, Stmt};
+use ruff_text_size::Ranged as _;
+
+use crate::python::is_private;
+
+/// The names of a scope, without those of the scopes inside.
+#[derive(Debug, Default)]
+pub(super) struct Declarations<'a> {
+    parameters: BTreeSet<&'a str>,
+    /// The names that are used, and where first.
+    used: BTreeMap<&'a str, usize>,
+    /// The names that are bound by anything but a declaration.
+    bound: BTreeSet<&'a str>,
+    /// The names that are annotated.
+    annotated: BTreeSet<&'a str>,
+    /// The declared names, and where they are declared last.
+    globals: BTreeMap<&'a str, usize>,
+    nonlocals: BTreeMap<&'a str, usize>,
+    is_comprehension: bool,
+}
+
+impl<'a> Declarations<'a> {
+    pub(super) fn of(parameters: Option<&'a ast::Parameters>, body: &'a [Stmt]) -> Self {
+        let mut res = Self::default();
+        for parameter in parameters.into_iter().flatten() {
+            res.parameters.insert(parameter.name());
+        }
+        res.visit_body(body);
+        res
+    }
+
+    /// Returns what is wrong with the declarations themselves.
+    pub(super) fn error(&self, is_module: bool) -> Option<(usize, String)> {
+        for (keyword, names) in [("global", &self.globals), ("nonlocal", &self.nonlocals)] {
+            for (name, &offset) in names {
+                // marimo renames private globals before it compiles, but not
+                // parameters, nor what a function or class assigns to.
+                let is_renamed = keyword == "global" && !is_module && is_private(name);
+                if is_renamed && (self.parameters.contains(name) || self.bound.contains(name)) {
+                    continue;
+                }
+                if self.used.get(name).is_some_and(|&used| used < offset) {
+                    let message = format!("name '{name}' is used prior to {keyword} declaration");
+                    return Some((offset, message));
+                }
+                if self.parameters.contains(name) {
+                    return Some((offset, format!("name '{name}' is parameter and {keyword}")));
+                }
+                if self.annotated.contains(name) && !is_module {
+                    return Some((offset, format!("annotated name '{name}' can't be {keyword}")));
+                }
+            }
+        }
+        let (name, offset) =
+            self.nonlocals.iter().find(|(name, _)| self.globals.contains_key(*name))?;
+        Some((*offset, format!("name '{name}' is nonlocal and global")))
+    }
+
+    /// Whether the scope has a variable of that name, or not, for those inside:
+    /// `None` if it doesn't know the name.
+    pub(super) fn binds(&self, name: &str) -> Option<bool> {
+        if self.globals.contains_key(name) {
+            // A global name can't be nonlocal, nor does it hide one further out.
+            return None;
+        }
+        let binds = self.bound.contains(name)
+            || self.parameters.contains(name)
+            || self.nonlocals.contains_key(name);
+        binds.then_some(true)
+    }
+
+    fn add_use(&mut self, name: &'a str, offset: usize) {
+        let first = self.used.entry(name).or_insert(offset);
+        *first = offset.min(*first);
+    }
+
+    fn bind(&mut self, name: &'a ast::Identifier) {
+        self.add_use(name, name.start().to_usize());
+        self.bound.insert(name);
+    }
+
+    fn outer_parameters(&mut self, it: &'a ast::Parameters) {
+        for parameter in it {
+            if let Some(default) = parameter.default() {
+                self.visit_expr(default);
+            }
+            if let Some(annotation) = parameter.annotation() {
+                self.visit_expr(annotation);
+            }
+        }
+    }
+
+    /// Visits the scope of a comprehension, from which `:=` reaches out.
+    fn comprehension(&mut self, elements: [Option<&'a Expr>; 2], it: &'a [ast::Comprehension]) {
+        if let Some(first) = it.first() {
+            self.visit_expr(&first.iter);
+        }
+        let outer = std::mem::replace(&mut self.is_comprehension, true);
+        for (idx, generator) in it.iter().enumerate() {
+            if 0 < idx {
+                self.visit_expr(&generator.iter);
+            }
+            generator.ifs.iter().for_each(|it| self.visit_expr(it));
+        }
+        elements.into_iter().flatten().for_each(|it| self.visit_expr(it));
+        self.is_comprehension = outer;
+    }
+}
+
+impl<'a> Visitor<'a> for Declarations<'a> {
+    fn visit_stmt(&mut self, stmt: &'a Stmt) {
+        match stmt {
+            Stmt::FunctionDef(it) => {
+                self.bind(&it.name);
+                it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
+                self.outer_parameters(&it.parameters);
+                if let Some(returns) = &it.returns {
+                    self.visit_expr(returns);
+                }
+            }
+            Stmt::ClassDef(it) => {
+                self.bind(&it.name);
+                it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
+                if let Some(arguments) = &it.arguments {
+                    self.visit_arguments(arguments);
+                }
+            }
+            Stmt::Global(it) => {
+                for name in &it.names {
+                    self.globals.insert(name, it.start().to_usize());
+                }
+            }
+            Stmt::Nonlocal(it) => {
+                for name in &it.names {
+                    self.nonlocals.insert(name, it.start().to_usize());
+                }
+            }
+            Stmt::Import(ast::StmtImport { names, .. })
+            | Stmt::ImportFrom(ast::StmtImportFrom { names, .. }) => {
+                // `CPython` doesn't count an import as a use.
+                for alias in names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.bound.insert(name.split('.').next().unwrap_or_default());
+                }
+            }
+            Stmt::AnnAssign(it) => {
+                if let Expr::Name(target) = &*it.target
+                    && it.simple
+                {
+                    self.annotated.insert(&target.id);
+                }
+                walk_stmt(self, stmt);
+            }
+            stmt => walk_stmt(self, stmt),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(it) if !self.is_comprehension => {
+                self.add_use(&it.id, it.start().to_usize());
+                if it.ctx != ExprContext::Load {
+                    self.bound.insert(&it.id);
+                }
+            }
+            Expr::Named(it) => {
+                if let Expr::Name(target) = &*it.target {
+                    self.add_use(&target.id, target.start().to_usize());
+                    self.bound.insert(&target.id);
+                }
+                self.visit_expr(&it.value);
+            }
+            Expr::Lambda(it) => {
+                if let Some(parameters) = &it.parameters {
+                    self.outer_parameters(parameters);
+                }
+            }
+            Expr::ListComp(it) => self.comprehension([Some(&it.elt), None], &it.generators),
+            Expr::SetComp(it) => self.comprehension([Some(&it.elt), None], &it.generators),
+            Expr::Generator(it) => self.comprehension([Some(&it.elt), None], &it.generators),
+            Expr::DictComp(it) => {
+                self.comprehension([it.key.as_deref(), Some(&*it.value)], &it.generators);
+            }
+            expr => walk_expr(self, expr),
+        }
+    }
+
+    fn visit_except_handler(&mut self, handler: &'a ast::ExceptHandler) {
+        let ast::ExceptHandler::ExceptHandler(it) = handler;
+        if let Some(name) = &it.name {
+            self.bind(name);
+        }
+        walk_except_handler(self, handler);
+    }
+
+    fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
+        match pattern {
+            ast::Pattern::MatchAs(ast::PatternMatchAs { name, .. })
+            | ast::Pattern::MatchStar(ast::PatternMatchStar { name, .. })
+            | ast::Pattern::MatchMapping(ast::PatternMatchMapping { rest: name, .. }) => {
+                if let Some(name) = name {
+                    self.bind(name);
+                }
+            }
+            _ => (),
+        }
+        walk_pattern(self, pattern);
+    }
+}
