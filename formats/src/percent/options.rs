@@ -240,12 +240,12 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, kind: Option<CellKind>, metadata: Value) {
+    fn check(text: &str, kind: Option<CellKind>, metadata: &Value) {
         let options = parse(text);
         assert_eq!(options.kind, kind, "{text}");
         assert_eq!(
             python_json::dumps(&Value::Object(options.metadata)),
-            python_json::dumps(&metadata),
+            python_json::dumps(metadata),
             "{text}"
         );
     }
@@ -253,22 +253,26 @@ mod tests {
     #[test]
     fn titles_types_and_pairs() {
         use CellKind::{Markdown, Raw};
-        check("", None, json!({}));
-        check(" My title", None, json!({"title": "My title"}));
-        check(" [markdown] a=1", Some(Markdown), json!({"a": 1}));
-        check(" [md]", Some(Markdown), json!({"region_name": "md"}));
-        check(" x [raw] y", Some(Raw), json!({"title": "x  y"}));
-        check("%% sub t a = \"x y\"", None, json!({"a": "x y", "cell_depth": 2, "title": "sub t"}));
-        check(" {\"a\": 1}", None, json!({"a": 1}));
-        check(" T {a}", None, json!({"incorrectly_encoded_metadata": "{a}", "title": "T"}));
-        check(" cell_type=\"markdown\"", Some(Markdown), json!({}));
+        check("", None, &json!({}));
+        check(" My title", None, &json!({"title": "My title"}));
+        check(" [markdown] a=1", Some(Markdown), &json!({"a": 1}));
+        check(" [md]", Some(Markdown), &json!({"region_name": "md"}));
+        check(" x [raw] y", Some(Raw), &json!({"title": "x  y"}));
+        check(
+            "%% sub t a = \"x y\"",
+            None,
+            &json!({"a": "x y", "cell_depth": 2, "title": "sub t"}),
+        );
+        check(" {\"a\": 1}", None, &json!({"a": 1}));
+        check(" T {a}", None, &json!({"incorrectly_encoded_metadata": "{a}", "title": "T"}));
+        check(" cell_type=\"markdown\"", Some(Markdown), &json!({}));
     }
 
     #[test]
     fn keys_without_values_come_first() {
-        check(" a=1 b c=2 d", None, json!({"d": null, "b": null, "a": 1, "c": 2}));
-        check(" a={} b none c=1", None, json!({"none": null, "b": null, "a": {}, "c": 1}));
-        check(" a=1 a=2 .b", None, json!({".b": null, "a": 2}));
+        check(" a=1 b c=2 d", None, &json!({"d": null, "b": null, "a": 1, "c": 2}));
+        check(" a={} b none c=1", None, &json!({"none": null, "b": null, "a": {}, "c": 1}));
+        check(" a=1 a=2 .b", None, &json!({".b": null, "a": 2}));
     }
 
     #[test]
@@ -276,9 +280,9 @@ mod tests {
         check(
             " Title with = sign",
             None,
-            json!({"sign": null, "incorrectly_encoded_metadata": "with =", "title": "Title"}),
+            &json!({"sign": null, "incorrectly_encoded_metadata": "with =", "title": "Title"}),
         );
-        check(" a=[1", None, json!({"incorrectly_encoded_metadata": "a=[1"}));
+        check(" a=[1", None, &json!({"incorrectly_encoded_metadata": "a=[1"}));
     }
 
     #[test]

@@ -157,9 +157,10 @@ fn a_file_without_a_header_gets_one_for_marimo_only() {
     let printed = document.update(&slots, &[kernel], Carry::All).unwrap();
     assert_eq!(&**printed.document.text(), "# %%\nx\n");
     let width = (NotebookAttribute::Marimo("width".to_owned()), Some(json!("full")));
-    let printed = document.update(&slots, &[width.clone()], Carry::Shown).unwrap();
+    let attributes = [width];
+    let printed = document.update(&slots, &attributes, Carry::Shown).unwrap();
     assert_eq!(&**printed.document.text(), "# %%\nx\n");
-    let printed = document.update(&slots, &[width], Carry::All).unwrap();
+    let printed = document.update(&slots, &attributes, Carry::All).unwrap();
     assert_eq!(
         &**printed.document.text(),
         "# ---\n# jupyter:\n#   jupytext:\n#     notebook_metadata_filter: marimo\n#     \
