@@ -32,12 +32,11 @@ mod marimo_metadata;
 mod notebook;
 mod percent;
 mod python;
-mod python_json;
 mod script;
 mod string_scanner;
-mod yaml;
 
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
 pub use format::{Carry, Document, Format, FormatName, Printed, detect, format};
+pub use marimo::regenerate as regenerate_marimo;
 pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};

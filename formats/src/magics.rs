@@ -10,14 +10,15 @@ use crate::string_scanner::StringScanner;
 pub(crate) enum Magics {
     /// All, commented or not: those of a script in which magics are comments.
     All,
-    /// All but `name?`, which can also be prose outside of a cell.
-    Unmistakable,
     /// Only those that end in `# escape`: those of a script that leaves magics
     /// as they are.
     Marked,
+    /// Those that don't look like code or prose: without aliases (`ls`, `# copy
+    /// the data`) and `name?`.
+    Unmistakable,
 }
 
-/// Commands that run in a notebook without `%`.
+/// Commands that IPython runs without `%`.
 const ALIASES: [&str; 13] =
     ["cat", "cd", "cp", "mv", "rm", "rmdir", "mkdir", "copy", "ddir", "echo", "ls", "ldir", "ren"];
 
@@ -98,9 +99,7 @@ pub(crate) fn is_magic(line: &str, language: &str, magics: Magics) -> bool {
     if magics == Magics::Marked || is_refused {
         return false;
     }
-    magic.is_some()
-        || (language == "python"
-            && (is_python_magic(line) || (magics == Magics::All && is_help_suffix(line))))
+    magic.is_some() || (language == "python" && is_python_magic(line, magics))
 }
 
 /// Whether a command goes on in the next line.
@@ -134,8 +133,12 @@ fn comment_prefix(language: &str) -> Option<&'static str> {
     languages::comment(language).or_else(|| languages::comment(&languages::usual_name(language)))
 }
 
-fn is_python_magic(line: &str) -> bool {
-    is_help_or_shell(line) || is_assignment(line) || is_alias(line)
+fn is_python_magic(line: &str, magics: Magics) -> bool {
+    if magics == Magics::Unmistakable {
+        // jupytext doesn't find an indented assignment again that it commented.
+        return is_help_or_shell(line) || is_assignment(trim_start(line));
+    }
+    is_help_or_shell(line) || is_assignment(line) || is_help_suffix(line) || is_alias(line)
 }
 
 /// `?name`, `!command`.
@@ -175,7 +178,7 @@ fn is_help_suffix(line: &str) -> bool {
     !rest.contains(is_space)
 }
 
-/// A shell command that runs as it is: `ls -l`, but not `ls = 3`.
+/// A shell command that IPython knows: `ls -l`, but not `ls = 3`.
 fn is_alias(line: &str) -> bool {
     let rest = strip_comments(line, "#");
     ALIASES.iter().filter_map(|alias| rest.strip_prefix(alias)).any(|rest| {
@@ -211,7 +214,7 @@ fn strip_letter(text: &str) -> Option<&str> {
 
 fn strip_one(text: &str, pred: impl Fn(char) -> bool) -> Option<&str> {
     let mut chars = text.chars();
-    chars.next().is_some_and(pred).then_some(chars.as_str())
+    chars.next().is_some_and(pred).then(|| chars.as_str())
 }
 
 /// Whether a comment that starts with `mark` follows.

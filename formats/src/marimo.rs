@@ -1,8 +1,39 @@
-//! Placeholder.
+//! marimo scripts: Python files with a function for every cell.
+//!
+//! Read and written as marimo 0.25.2 does: a cell that is written has the
+//! arguments and the `return` that marimo's editor would save, which depend on
+//! all other cells. A cell for which they stay the same keeps its bytes.
+//!
+//! What a script can't hold: nbformat's metadata and ids; blanks at the ends of
+//! lines and around the text of markdown cells, blank lines at the end of code,
+//! and anything but `hide_code` for the setup cell. The setup cell comes first,
+//! wherever it stood. Raw cells and magics are comments. A comment that looks
+//! like a commented magic (`# %time x`, `# !ls`) is read as one.
+
+mod codegen;
+mod content;
+mod dedent;
+mod document;
+mod entry;
+mod extract;
+mod header;
+mod layout;
+mod markdown;
+mod options;
+mod recover;
+mod splice;
+#[cfg(test)]
+mod tests;
+mod toplevel;
+mod view;
 
 use std::sync::Arc;
 
+use self::document::Script;
 use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
+
+/// The marimo whose files new files are the same as.
+const VERSION: &str = "0.25.2";
 
 #[derive(Debug)]
 pub(crate) struct Marimo;
@@ -12,24 +43,58 @@ impl Format for Marimo {
         FormatName::Marimo
     }
 
-    fn extension(&self, _notebook: &Notebook) -> Option<&'static str> {
-        todo!()
+    fn extension(&self, notebook: &Notebook) -> Option<&'static str> {
+        (notebook.language() == "python").then_some(".py")
     }
 
-    fn detect(&self, _text: &str, _extension: &str) -> bool {
-        todo!()
+    fn detect(&self, text: &str, extension: &str) -> bool {
+        extension == ".py" && text.contains("marimo") && looks_like_a_notebook(text)
     }
 
-    fn parse(&self, _text: Arc<str>, _extension: &str) -> Result<Box<dyn Document>, ParseError> {
-        todo!()
+    fn parse(&self, text: Arc<str>, _extension: &str) -> Result<Box<dyn Document>, ParseError> {
+        Ok(Box::new(Script::parse(text)?))
     }
 
     fn print(
         &self,
-        _notebook: &Notebook,
+        notebook: &Notebook,
         _extension: &str,
         _carry: Carry,
     ) -> Result<Printed, PrintError> {
-        todo!()
+        let language = notebook.language();
+        if language != "python" {
+            let reason = format!("its language is {language}");
+            return Err(PrintError::Unsupported { format: "marimo", reason });
+        }
+        Script::print(notebook)
     }
+}
+
+/// Makes of a marimo script what marimo would make of it by opening and saving
+/// it, but for the version that it stamps.
+///
+/// Unlike [`Document::update`] this loses what marimo loses. It is here to be
+/// compared with marimo.
+pub fn regenerate(text: &str) -> Result<String, ParseError> {
+    document::regenerate(text)
+}
+
+/// Whether there are lines that import marimo, make an app, and start a cell or
+/// say which marimo wrote them.
+fn looks_like_a_notebook(text: &str) -> bool {
+    let mut lines = text.trim_start_matches('\u{feff}').lines();
+    lines.any(|line| line.starts_with("import marimo"))
+        && text.lines().any(|line| {
+            let call = line.strip_prefix("app = ").and_then(|rest| rest.split_once('('));
+            call.is_some_and(|(callee, _)| callee.ends_with(".App"))
+        })
+        && text.lines().any(|line| {
+            line.starts_with("@app.cell")
+                || line.starts_with("@app.function")
+                || line.starts_with("@app.class_definition")
+                || line.starts_with("with app.setup")
+                || line.starts_with("async with app.setup")
+                || line.starts_with("app._unparsable_cell")
+                || line.starts_with("__generated_with")
+        })
 }

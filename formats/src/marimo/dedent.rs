@@ -1,0 +1,269 @@
+//! Takes the indentation off the code of a cell (`marimo 0.25.2 dedent`).
+//!
+//! Not as simple as it sounds: the lines of a multi-line string have been
+//! indented with the code around them, unless they stand further to the left
+//! than the code, in which case they were never indented.
+
+use crate::lines::{is_blank, trim_start};
+
+/// Returns the text without the indentation that its lines share.
+///
+/// Lines of code that stand too far to the left are taken as if they started
+/// where the first one does, and one line break at the end is dropped.
+pub(super) fn dedent(text: &str) -> String {
+    let mut lines: Vec<&str> = text.split('\n').collect();
+    let quoted = quoted_lines(&lines).unwrap_or_else(|| vec![false; lines.len()]);
+    if lines.len() > 1 && lines.last() == Some(&"") {
+        lines.pop();
+    }
+    let first = lines.iter().zip(&quoted).find(|(line, quoted)| !**quoted && !is_blank(line));
+    let Some((first, _)) = first else {
+        return plain_dedent(&text.split('\n').collect::<Vec<_>>());
+    };
+    let indent = &first[..first.len() - trim_start(first).len()];
+    if indent.is_empty() {
+        return smart_dedent(&lines, &quoted);
+    }
+    let refilled: Vec<String> = lines
+        .iter()
+        .zip(&quoted)
+        .map(|(line, &quoted)| {
+            if quoted || line.starts_with(indent) {
+                (*line).to_owned()
+            } else {
+                format!("{indent}{line}")
+            }
+        })
+        .collect();
+    let refilled: Vec<&str> = refilled.iter().map(String::as_str).collect();
+    match quoted_lines(&refilled) {
+        Some(quoted) => smart_dedent(&refilled, &quoted),
+        None => plain_dedent(&refilled),
+    }
+}
+
+fn smart_dedent(lines: &[&str], quoted: &[bool]) -> String {
+    let width = |line: &str| line.chars().count() - trim_start(line).chars().count();
+    let code = lines.iter().zip(quoted).filter(|(line, quoted)| !**quoted && !is_blank(line));
+    let shift = code.map(|(line, _)| width(line)).min().unwrap_or(0);
+    let mut res = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    let mut idx = 0;
+    while idx < lines.len() {
+        let run = quoted[idx..].iter().take_while(|quoted| **quoted).count().max(1);
+        let block = &lines[idx..(idx + run).min(lines.len())];
+        let keeps = quoted[idx] && block.iter().any(|line| !is_blank(line) && width(line) < shift);
+        for line in block {
+            if !res.is_empty() || idx > 0 {
+                res.push('\n');
+            }
+            res.push_str(if keeps { line } else { strip_blanks(line, shift) });
+            idx += 1;
+        }
+    }
+    res
+}
+
+/// Strips up to `n` blanks and tabs.
+fn strip_blanks(line: &str, n: usize) -> &str {
+    let n_blanks = line.bytes().take(n).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &line[n_blanks..]
+}
+
+/// As Python's `textwrap.dedent`.
+pub(super) fn plain_dedent(lines: &[&str]) -> String {
+    let is_empty = |line: &str| line.bytes().all(|byte| matches!(byte, b' ' | b'\t'));
+    let mut margin: Option<&str> = None;
+    for line in lines.iter().filter(|line| !is_empty(line)) {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        margin = Some(match margin {
+            None => indent,
+            Some(margin) => {
+                let n = margin.bytes().zip(indent.bytes()).take_while(|(a, b)| a == b).count();
+                &margin[..n]
+            }
+        });
+    }
+    let margin = margin.unwrap_or("");
+    let lines = lines
+        .iter()
+        .map(|line| if is_empty(line) { "" } else { line.strip_prefix(margin).unwrap_or(line) });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Says of each line whether it starts inside a string, or `None` if the text
+/// can't be cut into tokens.
+pub(super) fn quoted_lines(lines: &[&str]) -> Option<Vec<bool>> {
+    let Quotes { quoted, is_complete, .. } = quotes(lines);
+    is_complete.then_some(quoted)
+}
+
+/// Where the strings of a text are.
+#[derive(Debug)]
+pub(super) struct Quotes {
+    /// Whether each line starts inside a string.
+    pub(super) quoted: Vec<bool>,
+    /// The line of a string that is still open at the end of the text.
+    pub(super) open: Option<usize>,
+    /// Whether the text can be cut into tokens to its end.
+    is_complete: bool,
+}
+
+/// Finds the strings of a text.
+///
+/// By the rules of Python 3.11's `tokenize`, which takes almost anything: only
+/// what is open at the end, and lines that go back to an indentation that never
+/// was, are errors.
+pub(super) fn quotes(lines: &[&str]) -> Quotes {
+    let mut quoted = vec![false; lines.len()];
+    let mut open = Open::Nothing;
+    let mut brackets = 0_i64;
+    let mut is_continued = false;
+    let mut is_consistent = true;
+    let mut indents = vec![0_usize];
+    for (idx, line) in lines.iter().enumerate() {
+        let bytes = line.as_bytes();
+        let has_break = idx + 1 < lines.len();
+        let mut at = 0;
+        match open {
+            Open::Nothing if brackets == 0 && !is_continued => {
+                let (column, first) = indentation(bytes);
+                if matches!(bytes.get(first), None | Some(b'#')) {
+                    continue;
+                }
+                is_consistent &= indents.contains(&column) || indents.iter().all(|it| *it < column);
+                indents.retain(|it| *it < column);
+                indents.push(column);
+                at = first;
+            }
+            Open::Nothing => is_continued = false,
+            Open::String { quote, is_triple, first } => {
+                quoted[idx] = true;
+                match string_end(bytes, 0, quote, is_triple) {
+                    Some(end) => {
+                        at = end;
+                        open = Open::Nothing;
+                    }
+                    None if is_triple || goes_on(bytes, 0, has_break) => continue,
+                    // Never closed: it wasn't a string after all.
+                    None => {
+                        quoted[first..=idx].fill(false);
+                        open = Open::Nothing;
+                        continue;
+                    }
+                }
+            }
+        }
+        while let Some(&byte) = bytes.get(at) {
+            match byte {
+                b'#' => break,
+                b'(' | b'[' | b'{' => brackets += 1,
+                b')' | b']' | b'}' => brackets -= 1,
+                b'\\' if at + 1 == bytes.len() && has_break => is_continued = true,
+                quote @ (b'"' | b'\'') => {
+                    let is_triple = bytes[at..].starts_with(&[quote; 3]);
+                    let start = at + if is_triple { 3 } else { 1 };
+                    if let Some(end) = string_end(bytes, start, quote, is_triple) {
+                        at = end;
+                        continue;
+                    }
+                    if is_triple || goes_on(bytes, start, has_break) {
+                        open = Open::String { quote, is_triple, first: idx + 1 };
+                        break;
+                    }
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+    let open = match open {
+        Open::String { first, .. } => Some(first - 1),
+        Open::Nothing => None,
+    };
+    let is_complete = open.is_none() && brackets == 0 && !is_continued && is_consistent;
+    Quotes { quoted, open, is_complete }
+}
+
+enum Open {
+    Nothing,
+    String { quote: u8, is_triple: bool, first: usize },
+}
+
+/// The column of the first token of a line, and its offset.
+fn indentation(bytes: &[u8]) -> (usize, usize) {
+    let mut column = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b' ' => column += 1,
+            b'\t' => column = (column / 8 + 1) * 8,
+            b'\x0c' => column = 0,
+            _ => return (column, at),
+        }
+    }
+    (column, bytes.len())
+}
+
+/// Returns where a string ends that is open at `at`, if it ends in this line.
+fn string_end(bytes: &[u8], mut at: usize, quote: u8, is_triple: bool) -> Option<usize> {
+    while let Some(&byte) = bytes.get(at) {
+        if byte == b'\\' {
+            at += 2;
+        } else if byte == quote && !is_triple {
+            return Some(at + 1);
+        } else if byte == quote && bytes[at..].starts_with(&[quote; 3]) {
+            return Some(at + 3);
+        } else {
+            at += 1;
+        }
+    }
+    None
+}
+
+/// Whether a string that is open at `at` goes on in the next line, by a
+/// backslash at the end of this one.
+fn goes_on(bytes: &[u8], at: usize, has_break: bool) -> bool {
+    let n = bytes[at.min(bytes.len())..].iter().rev().take_while(|byte| **byte == b'\\').count();
+    has_break && n % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(dedent(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn code_loses_its_indentation() {
+        check("    x = 1\n    if x:\n        y\n", "x = 1\nif x:\n    y");
+        check("    x\n\n    y\n\n", "x\n\ny\n");
+        check("x\n  y", "x\n  y");
+        check("\tx\n\ty", "x\ny");
+    }
+
+    #[test]
+    fn lines_too_far_left_are_moved_in() {
+        check("    x = [\n1,\n    ]\n# c\n", "x = [\n1,\n]\n# c");
+    }
+
+    #[test]
+    fn strings_are_moved_with_the_code_if_they_can_be() {
+        check("    x = '''\n    a\n      b\n    '''\n", "x = '''\na\n  b\n'''");
+        check("    x = '''\n  a\n      b\n    '''\n", "x = '''\n  a\n      b\n    '''");
+        check("    x = 'a\\\n      b'\n", "x = 'a\\\n  b'");
+    }
+
+    #[test]
+    fn blank_lines_lose_the_indentation_if_they_have_it() {
+        check("    x\n  \n    \n      \n\n    y", "x\n  \n\n  \n\ny");
+    }
+
+    #[test]
+    fn text_that_is_no_python_is_dedented_like_prose() {
+        check("    x = (\n      y\n   \n", "x = (\n  y\n");
+        check("  \n", "\n");
+        check("", "");
+    }
+}
