@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands::{completions, convert, flush, man, pause, status, stop, sync, watch};
+use crate::commands::{
+    completions, convert, flush, man, pause, service, status, stop, sync, watch,
+};
 
 /// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
 ///
@@ -83,6 +85,7 @@ pub(crate) enum Command {
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Stop(stop::StopArgs),
+    Service(service::ServiceArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }

@@ -5,6 +5,7 @@ pub(crate) mod convert;
 pub(crate) mod flush;
 pub(crate) mod man;
 pub(crate) mod pause;
+pub(crate) mod service;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Pause(_) => pause::pause(&global),
         Command::Resume(_) => pause::resume(&global),
         Command::Stop(_) => stop::run(&global),
+        Command::Service(args) => service::run(&global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

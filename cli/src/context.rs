@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use camino::Utf8PathBuf;
-use nbsync_daemon::config::{Config, find_root};
+use camino::{Utf8Path, Utf8PathBuf};
+use nbsync_daemon::config::{self, Config};
 use nbsync_daemon::control::{Client, socket_path};
 use nbsync_daemon::dirs::Dirs;
 use nbsync_daemon::run::Options;
@@ -27,29 +27,28 @@ pub(crate) struct Target {
 impl Target {
     /// Finds the root of some paths, which all have to be in it.
     pub(crate) fn find(global: &Global, paths: &[PathBuf]) -> Result<Self, CliError> {
+        let dirs = dirs()?;
         let paths = paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         let root = match (&global.root, paths.first()) {
             (Some(root), _) => folder(root)?,
-            (None, Some(path)) if path.is_dir() => find_root(path)?,
-            (None, Some(path)) => find_root(path.parent().unwrap_or(path))?,
-            (None, None) => find_root(&folder(Path::new("."))?)?,
+            (None, Some(path)) if path.is_dir() => find_root(path, &dirs)?,
+            (None, Some(path)) => find_root(path.parent().unwrap_or(path), &dirs)?,
+            (None, None) => find_root(&folder(Path::new("."))?, &dirs)?,
         };
         if let Some(path) = paths.iter().find(|path| !path.starts_with(&root)) {
             return Err(CliError::usage(format!("`{path}` is not in `{root}`"))
                 .hint("`--root DIR` says which folder is meant"));
         }
-        Self::new(root, paths)
+        let socket = socket_path(&dirs.runtime, &root);
+        Ok(Self { root, paths, socket, dirs })
     }
 
     /// A whole root.
     pub(crate) fn whole(root: &Path) -> Result<Self, CliError> {
-        Self::new(folder(root)?, Vec::new())
-    }
-
-    fn new(root: Utf8PathBuf, paths: Vec<Utf8PathBuf>) -> Result<Self, CliError> {
-        let dirs = Dirs::from_env().map_err(CliError::input)?;
+        let dirs = dirs()?;
+        let root = folder(root)?;
         let socket = socket_path(&dirs.runtime, &root);
-        Ok(Self { root, paths, socket, dirs })
+        Ok(Self { root, paths: Vec::new(), socket, dirs })
     }
 
     /// What the engine needs to know.
@@ -70,6 +69,23 @@ impl Target {
             source: format!("no daemon watches `{}`", self.root).into(),
             hints: vec!["start one with `nbsync watch`, or `nbsync service install`".to_owned()],
         })
+    }
+}
+
+/// The user's folders.
+pub(crate) fn dirs() -> Result<Dirs, CliError> {
+    Dirs::from_env().map_err(CliError::usage)
+}
+
+/// The root that a folder belongs to: the nearest one upwards that a daemon
+/// watches, or else the nearest with a configuration, or else itself.
+fn find_root(start: &Utf8Path, dirs: &Dirs) -> Result<Utf8PathBuf, CliError> {
+    let is_watched = |root: &&Utf8Path| {
+        matches!(Client::connect(&socket_path(&dirs.runtime, root)), Ok(Some(_)))
+    };
+    match start.ancestors().find(is_watched) {
+        Some(root) => Ok(root.to_owned()),
+        None => Ok(config::find_root(start)?),
     }
 }
 
