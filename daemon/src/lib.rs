@@ -24,6 +24,7 @@ mod keep;
 mod record;
 pub mod report;
 pub mod run;
+pub mod store;
 pub mod sync;
 pub mod systemd;
 pub mod walk;

@@ -1,0 +1,139 @@
+//! What nbsync remembers: bases, and every text that it replaced.
+//!
+//! [`Store`] is all that the rest of the crate sees of it. [`DiskStore`] is a folder in
+//! the user's state folder:
+//!
+//! - `lock`: held by the one process that has the store open;
+//! - `index/`: a sled database with one record for each pairing, and the history;
+//! - `blobs/`: texts, each under its digest.
+//!
+//! **Invariant:** the index can be lost. It holds nothing that the files or the blobs do
+//! not hold; without it, replicas that agree are adopted as they are. So one that
+//! is damaged in any way is set aside, never repaired, and the daemon starts.
+//!
+//! **Invariant:** a text that was replaced is a blob before it is unlinked anywhere else.
+
+mod blobs;
+mod collect;
+mod error;
+mod index;
+mod lock;
+mod memory;
+mod on_disk;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use crate::sync::Digest;
+
+pub use collect::{Collected, Keep};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use on_disk::{DiskStore, Opened};
+
+/// What nbsync remembers about one root.
+///
+/// Records belong to the caller: bytes under the path of a pairing's source, relative to
+/// the root, with `/` between components.
+pub trait Store: Send + Sync {
+    /// Returns all records, sorted by path.
+    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError>;
+
+    /// Returns the record of one pairing.
+    fn record(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Stores all of a batch, or nothing of it.
+    ///
+    /// Survives the end of the process at any moment. A power cut may undo the last
+    /// commits; then the files are newer than their bases, as if they had been edited alike.
+    fn commit(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// Returns the history of one pairing, oldest first.
+    fn history(&self, source: &str) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Returns the sources that have a history, sorted: also those that are gone.
+    fn sources_with_history(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Returns a text, `None` if it is not there or was damaged.
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Stores a text and returns its digest.
+    fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError>;
+
+    /// Returns once all texts stored so far are on the device.
+    ///
+    /// Needed before a displaced file is unlinked, and for nothing else.
+    fn sync_blobs(&self) -> Result<(), StoreError>;
+
+    /// Forgets history that is not to be kept, and texts that neither the rest of it nor
+    /// `live` names.
+    ///
+    /// `live` are the texts that records name, since only the caller can read those.
+    /// `now` is in milliseconds since 1970.
+    fn collect(
+        &self,
+        keep: &Keep,
+        live: &BTreeSet<Digest>,
+        now: u64,
+    ) -> Result<Collected, StoreError>;
+}
+
+/// Changes that are stored together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Sources that got another path. Their records and history go along, before anything
+    /// else of the batch.
+    pub rename: Vec<(String, String)>,
+    /// Records to forget. Their history stays.
+    pub remove: Vec<String>,
+    /// Records to store.
+    pub put: Vec<(String, Vec<u8>)>,
+    /// What to append to the histories of sources.
+    pub history: Vec<(String, NewEntry)>,
+}
+
+impl Batch {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.rename.is_empty()
+            && self.remove.is_empty()
+            && self.put.is_empty()
+            && self.history.is_empty()
+    }
+}
+
+/// A version of a replica, on its way into the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEntry {
+    /// When, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// The replica that had this text: its path, relative to the root.
+    pub replica: Utf8PathBuf,
+    /// The text; a blob.
+    pub digest: Digest,
+    /// The text's length in bytes.
+    pub len: u64,
+    /// Why it is here: `replaced`, `saved`, `conflict`, ... For whoever reads the log.
+    pub reason: String,
+}
+
+/// A version of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The entry's number within the history of its source, from 1, never given twice.
+    pub seq: u64,
+    /// The version.
+    pub version: NewEntry,
+}
+
+/// Returns the name under which the state of a root is kept, 16 hexadecimal digits.
+pub fn root_id(root: &Utf8Path) -> String {
+    let mut id = Digest::of(root.as_str().as_bytes()).to_string();
+    id.truncate(16);
+    id
+}

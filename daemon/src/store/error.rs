@@ -1,0 +1,44 @@
+//! Why something could not be remembered.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+/// Why something could not be remembered, or looked up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the store open.
+    #[error("the state of this folder is in use by {}", owner(*pid))]
+    Locked {
+        /// The other process, if it said.
+        pid: Option<u32>,
+    },
+    /// The index does not work any more. It is set aside when it is opened next.
+    #[error("the index `{path}` is damaged: {reason}")]
+    Damaged {
+        /// The index.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The system refused.
+    #[error("cannot use the state in `{path}`")]
+    Io {
+        /// The file or folder.
+        path: Utf8PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn owner(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl StoreError {
+    pub(super) fn io(path: impl Into<Utf8PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        |source| Self::Io { path, source }
+    }
+}
