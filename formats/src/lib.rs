@@ -32,8 +32,10 @@ mod marimo_metadata;
 mod notebook;
 mod percent;
 mod python;
+mod python_json;
 mod script;
 mod string_scanner;
+mod yaml;
 
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};

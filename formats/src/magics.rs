@@ -10,15 +10,17 @@ use crate::string_scanner::StringScanner;
 pub(crate) enum Magics {
     /// All, commented or not: those of a script in which magics are comments.
     All,
+    /// All but `name?`, which can also be prose outside of a cell.
+    Unmistakable,
+    /// Those that look like neither code nor prose: without aliases (`ls`, `#
+    /// copy the data`) and `name?`.
+    Unambiguous,
     /// Only those that end in `# escape`: those of a script that leaves magics
     /// as they are.
     Marked,
-    /// Those that don't look like code or prose: without aliases (`ls`, `# copy
-    /// the data`) and `name?`.
-    Unmistakable,
 }
 
-/// Commands that IPython runs without `%`.
+/// Commands that run in a notebook without `%`.
 const ALIASES: [&str; 13] =
     ["cat", "cd", "cp", "mv", "rm", "rmdir", "mkdir", "copy", "ddir", "echo", "ls", "ldir", "ren"];
 
@@ -99,7 +101,9 @@ pub(crate) fn is_magic(line: &str, language: &str, magics: Magics) -> bool {
     if magics == Magics::Marked || is_refused {
         return false;
     }
-    magic.is_some() || (language == "python" && is_python_magic(line, magics))
+    magic.is_some()
+        || (language == "python"
+            && (is_python_magic(line, magics) || (magics == Magics::All && is_help_suffix(line))))
 }
 
 /// Whether a command goes on in the next line.
@@ -134,11 +138,12 @@ fn comment_prefix(language: &str) -> Option<&'static str> {
 }
 
 fn is_python_magic(line: &str, magics: Magics) -> bool {
-    if magics == Magics::Unmistakable {
-        // jupytext doesn't find an indented assignment again that it commented.
+    if magics == Magics::Unambiguous {
+        // Behind its indentation: jupytext comments an indented assignment, but
+        // doesn't find it again.
         return is_help_or_shell(line) || is_assignment(trim_start(line));
     }
-    is_help_or_shell(line) || is_assignment(line) || is_help_suffix(line) || is_alias(line)
+    is_help_or_shell(line) || is_assignment(line) || is_alias(line)
 }
 
 /// `?name`, `!command`.
@@ -178,7 +183,7 @@ fn is_help_suffix(line: &str) -> bool {
     !rest.contains(is_space)
 }
 
-/// A shell command that IPython knows: `ls -l`, but not `ls = 3`.
+/// A shell command that runs as it is: `ls -l`, but not `ls = 3`.
 fn is_alias(line: &str) -> bool {
     let rest = strip_comments(line, "#");
     ALIASES.iter().filter_map(|alias| rest.strip_prefix(alias)).any(|rest| {
@@ -214,7 +219,7 @@ fn strip_letter(text: &str) -> Option<&str> {
 
 fn strip_one(text: &str, pred: impl Fn(char) -> bool) -> Option<&str> {
     let mut chars = text.chars();
-    chars.next().is_some_and(pred).then(|| chars.as_str())
+    chars.next().is_some_and(pred).then_some(chars.as_str())
 }
 
 /// Whether a comment that starts with `mark` follows.

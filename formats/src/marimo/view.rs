@@ -110,7 +110,7 @@ fn comment(source: &str) -> String {
         return comment_all(source.split('\n'));
     }
     let mut lines: Vec<String> = source.split('\n').map(str::to_owned).collect();
-    magics::comment_lines(&mut lines, "python", Magics::Unmistakable);
+    magics::comment_lines(&mut lines, "python", Magics::Unambiguous);
     lines.join("\n")
 }
 
@@ -123,7 +123,7 @@ fn uncomment(code: &str) -> String {
         return source;
     }
     let mut lines: Vec<String> = code.split('\n').map(str::to_owned).collect();
-    magics::uncomment_lines(&mut lines, "python", Magics::Unmistakable);
+    magics::uncomment_lines(&mut lines, "python", Magics::Unambiguous);
     lines.join("\n")
 }
 

@@ -1,0 +1,410 @@
+//! The cells of a script (`jupytext: DoublePercentScriptCellReader`).
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::context::{Context, is_active};
+use super::options::{self, Options};
+use crate::languages::{self, Script};
+use crate::lines::{LineSpan, is_blank, is_space, split_lines, trim, trim_start};
+use crate::string_scanner::StringScanner;
+use crate::{Cell, CellKind, magics};
+
+/// Where a cell is in the text, and what jupytext reads there.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    /// The line of the marker, without its line break; the first cell may have
+    /// none.
+    pub(super) marker: Option<Range<usize>>,
+    /// The lines of the cell, with the last line break.
+    pub(super) body: Range<usize>,
+    /// Where the next cell starts: behind the blank lines that separate them.
+    pub(super) end: usize,
+    /// How many blank lines that are.
+    pub(super) n_separators: usize,
+    /// What surrounds the text of a quoted cell.
+    pub(super) quotes: Option<Quotes>,
+    /// Whether the metadata is one JSON object.
+    pub(super) metadata_is_json: bool,
+    /// The cell, with all metadata of the marker line.
+    pub(super) cell: Cell,
+}
+
+impl Region {
+    /// Where the cell starts.
+    pub(super) fn start(&self) -> usize {
+        self.marker.as_ref().map_or(self.body.start, |marker| marker.start)
+    }
+}
+
+/// What surrounds the text of a quoted cell: the triple quotes, and the line
+/// breaks inside of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Quotes {
+    pub(super) left: String,
+    pub(super) right: &'static str,
+}
+
+/// Reads the cells from a line to the end of the text.
+pub(super) fn read(text: &str, lines: &[LineSpan], from: usize, context: &Context) -> Vec<Region> {
+    let reader = Reader { text, lines, context, commented: OnceCell::new(), bare: OnceCell::new() };
+    let mut regions = Vec::new();
+    let mut start = from;
+    while start < lines.len() {
+        let (region, next) = reader.cell(start);
+        regions.push(region);
+        start = next;
+    }
+    regions
+}
+
+/// Whether a line starts a cell.
+pub(super) fn is_marker(line: &str, script: &Script) -> bool {
+    behind_comment(line, script).is_some_and(|rest| is_start(rest) || is_alternative(rest))
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    lines: &'a [LineSpan],
+    context: &'a Context,
+    /// The fences that are closed below a line, in comments and outside.
+    commented: OnceCell<Closers>,
+    bare: OnceCell<Closers>,
+}
+
+/// For each line, the longest fence of backticks and of tildes that it or a
+/// later line can close.
+type Closers = Vec<[usize; 2]>;
+
+impl<'a> Reader<'a> {
+    fn line(&self, idx: usize) -> &'a str {
+        &self.text[self.lines[idx].content()]
+    }
+
+    fn cell(&self, start: usize) -> (Region, usize) {
+        let script = self.context.script;
+        let first = self.line(start);
+        let rest = behind_comment(first, script);
+        let Options { kind, mut metadata, is_json } = match rest {
+            Some(rest) if is_start(rest) => options::parse(options_of(first, script)),
+            _ => Options::default(),
+        };
+        let has_marker = rest.is_some_and(|rest| is_start(rest) || is_alternative(rest));
+
+        let mut language = None;
+        if let Some(Value::String(name)) = metadata.get("language") {
+            language = Some(name.clone()).filter(|name| !name.is_empty());
+            metadata.shift_remove("language");
+        }
+        // In cells that are active here but not in Jupyter, nothing is commented.
+        let mut comment = script.comment;
+        let kind = kind.unwrap_or_else(|| {
+            if is_active(".ipynb", &metadata, true) {
+                return CellKind::Code;
+            }
+            if metadata.get("active").is_some_and(|active| active == "") {
+                metadata.shift_remove("active");
+            }
+            if is_active(script.extension, &metadata, true) {
+                comment = "";
+            }
+            CellKind::Raw
+        });
+
+        let scanned = language.as_deref().unwrap_or(&self.context.language);
+        let next = self.next_marker(start, kind, comment, scanned);
+        let body_start = start + usize::from(has_marker);
+        let body_end = next - self.n_separators(start, next);
+        let body: Vec<&str> = (body_start..body_end).map(|idx| self.line(idx)).collect();
+
+        let mut quotes = None;
+        let mut source = None;
+        if script.extension == ".py"
+            && !is_active(".py", &metadata, kind == CellKind::Code)
+            && let Some((found, inner)) = unquote(trim(&body.join("\n")))
+        {
+            quotes = Some(found);
+            source = Some(split_lines(inner).join("\n"));
+        }
+        let mut source = source.unwrap_or_else(|| {
+            let is_other = !metadata.contains_key("active")
+                && language.as_ref().is_some_and(|language| *language != self.context.language);
+            if is_other || !is_active(script.extension, &metadata, true) {
+                uncomment(&body, comment, "").join("\n")
+            } else {
+                self.active_source(&body, kind, language.as_deref(), comment)
+            }
+        });
+        if let Some(language) = language {
+            self.set_language(&mut source, &mut metadata, language);
+        }
+
+        let offset = |idx: usize| self.lines.get(idx).map_or(self.text.len(), |line| line.start);
+        let region = Region {
+            marker: has_marker.then(|| self.lines[start].content()),
+            body: offset(body_start)..offset(body_end),
+            end: offset(next),
+            n_separators: next - body_end,
+            quotes,
+            metadata_is_json: is_json,
+            cell: Cell { metadata, ..Cell::new(kind, source) },
+        };
+        (region, next)
+    }
+
+    fn next_marker(&self, start: usize, kind: CellKind, comment: &str, language: &str) -> usize {
+        let script = self.context.script;
+        let mut scanner = StringScanner::new(language);
+        let mut open = None;
+        for idx in start..self.lines.len() {
+            let line = self.line(idx);
+            let is_quoted = scanner.is_quoted();
+            scanner.read_line(line);
+            if is_quoted {
+                continue;
+            }
+            if kind != CellKind::Code {
+                let text = uncomment_line(line, comment, script.comment_suffix);
+                if let Some(fence) = open {
+                    if closes(text, fence) {
+                        open = None;
+                    }
+                    continue;
+                }
+                if let Some(fence) = opening(text)
+                    && self.is_closed(idx + 1, fence, comment)
+                {
+                    open = Some(fence);
+                    continue;
+                }
+            }
+            if idx > start && is_marker(line, script) {
+                return idx;
+            }
+        }
+        self.lines.len()
+    }
+
+    /// How many blank lines before the next marker belong to no cell.
+    fn n_separators(&self, start: usize, next: usize) -> usize {
+        let is_blank = |back: usize| is_blank(self.line(next - back));
+        if next - start >= 3 && !is_blank(3) && is_blank(2) && is_blank(1) {
+            2
+        } else {
+            usize::from(self.line(next - 1).is_empty())
+        }
+    }
+
+    fn active_source(
+        &self,
+        body: &[&str],
+        kind: CellKind,
+        language: Option<&str>,
+        comment: &str,
+    ) -> String {
+        let context = self.context;
+        let scanned = language.unwrap_or(&context.language);
+        let mut lines: Vec<String> = body.iter().map(|&line| line.to_owned()).collect();
+        if context.comments_magics {
+            magics::uncomment_lines(&mut lines, scanned, magics::Magics::All);
+        }
+        if context.language == "go" && language.is_none() {
+            for line in &mut lines {
+                *line = uncomment_go(line);
+            }
+        }
+        if kind == CellKind::Code {
+            unescape_starts(&mut lines, context.script, scanned);
+            return lines.join("\n");
+        }
+        let suffix = context.script.comment_suffix;
+        let lines: Vec<&str> =
+            lines.iter().map(|line| uncomment_line(line, comment, suffix)).collect();
+        lines.join("\n")
+    }
+
+    /// Turns another language than the main one into the magic it stands for.
+    fn set_language(
+        &self,
+        source: &mut String,
+        metadata: &mut serde_json::Map<String, Value>,
+        language: String,
+    ) {
+        let main = &self.context.language;
+        if language == *main {
+            return;
+        }
+        if languages::usual_name(&language) == *main || !self.context.is_language(&language) {
+            metadata.insert("language".to_owned(), Value::String(language));
+            return;
+        }
+        let magic = if main == "csharp" { "#!" } else { "%%" };
+        let arguments = match metadata.shift_remove("magic_args") {
+            Some(Value::String(arguments)) => format!(" {arguments}"),
+            Some(arguments) => format!(" {}", crate::python_json::dumps(&arguments)),
+            None => String::new(),
+        };
+        *source = format!("{magic}{language}{arguments}\n{source}");
+    }
+
+    /// Whether a line from `from` on closes a fence.
+    fn is_closed(&self, from: usize, (char, len): (u8, usize), comment: &str) -> bool {
+        let cell = if comment.is_empty() { &self.bare } else { &self.commented };
+        let closers = cell.get_or_init(|| {
+            let mut closers = vec![[0; 2]; self.lines.len() + 1];
+            for idx in (0..self.lines.len()).rev() {
+                closers[idx] = closers[idx + 1];
+                let suffix = self.context.script.comment_suffix;
+                let text = uncomment_line(self.line(idx), comment, suffix);
+                if let Some((char, len, rest)) = fence(text)
+                    && is_blank(rest)
+                {
+                    let longest = &mut closers[idx][usize::from(char == b'~')];
+                    *longest = len.max(*longest);
+                }
+            }
+            closers
+        });
+        len <= closers[from][usize::from(char == b'~')]
+    }
+}
+
+/// What follows the comment prefix of a line and blanks.
+fn behind_comment<'a>(line: &'a str, script: &Script) -> Option<&'a str> {
+    trim_start(line).strip_prefix(script.comment).map(trim_start)
+}
+
+/// `%% options`, `%%%% sub cell`.
+fn is_start(rest: &str) -> bool {
+    rest.strip_prefix("%%").is_some_and(|rest| rest.trim_start_matches('%').starts_with(is_space))
+}
+
+/// `%%`, `In[1]:`, `<codecell>`.
+fn is_alternative(rest: &str) -> bool {
+    let number = |rest: &'_ str| {
+        let (number, rest) = rest.split_once(']')?;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b' ');
+        is_number.then(|| is_blank(rest.strip_prefix(':').unwrap_or(rest)))
+    };
+    if let Some(rest) = rest.strip_prefix("%%").or_else(|| rest.strip_prefix("<codecell>")) {
+        return is_blank(rest);
+    }
+    rest.strip_prefix("In[").and_then(number).unwrap_or(false)
+}
+
+/// The text behind `%%` in a marker line.
+pub(super) fn options_of<'a>(line: &'a str, script: &Script) -> &'a str {
+    let line = uncomment_line(line, script.comment, script.comment_suffix);
+    line.find("%%").map_or("", |at| &line[at + 2..])
+}
+
+/// Takes the comment off a line, if there is one.
+pub(super) fn uncomment_line<'a>(line: &'a str, prefix: &str, suffix: &str) -> &'a str {
+    let strip_prefix = || {
+        let rest = line.strip_prefix(prefix)?;
+        Some(rest.strip_prefix(' ').unwrap_or(rest))
+    };
+    let line = if prefix.is_empty() { line } else { strip_prefix().unwrap_or(line) };
+    let strip_suffix = || {
+        let rest = line.strip_suffix(suffix)?;
+        Some(rest.strip_suffix(' ').unwrap_or(rest))
+    };
+    if suffix.is_empty() { line } else { strip_suffix().unwrap_or(line) }
+}
+
+fn uncomment<'a>(lines: &[&'a str], prefix: &str, suffix: &str) -> Vec<&'a str> {
+    lines.iter().map(|line| uncomment_line(line, prefix, suffix)).collect()
+}
+
+/// The quotes around a text, and what they hold.
+fn unquote(text: &str) -> Option<(Quotes, &str)> {
+    for prefix in ["", "r", "R"] {
+        for quote in ["\"\"\"", "'''"] {
+            let inner = text
+                .strip_prefix(prefix)
+                .and_then(|text| text.strip_prefix(quote))
+                .and_then(|text| text.strip_suffix(quote));
+            let Some(mut inner) = inner else { continue };
+            let mut left = format!("{prefix}{quote}");
+            let mut right = if quote == "'''" { "'''" } else { "\"\"\"" };
+            if let Some(rest) = inner.strip_prefix('\n') {
+                inner = rest;
+                left.push('\n');
+            }
+            if let Some(rest) = inner.strip_suffix('\n') {
+                inner = rest;
+                right = if quote == "'''" { "\n'''" } else { "\n\"\"\"" };
+            }
+            return Some((Quotes { left, right }, inner));
+        }
+    }
+    None
+}
+
+/// Takes one comment off lines that look like the start of a cell of the light
+/// format (`jupytext: unescape_code_start`).
+fn unescape_starts(lines: &mut [String], script: &Script, language: &str) {
+    let is_start = |line: &str| {
+        let mut rest = line;
+        let mut n_comments = 0;
+        while let Some(inner) = rest.strip_prefix(script.comment) {
+            rest = inner.strip_prefix(' ').unwrap_or(inner);
+            n_comments += 1;
+        }
+        n_comments > 0 && rest.starts_with('+')
+    };
+    let mut scanner = StringScanner::new(language);
+    for line in lines {
+        let mut unescaped = None;
+        if !scanner.is_quoted() && is_start(line) {
+            unescaped = Some(magics::uncomment_line(line, language)).filter(|line| is_start(line));
+        }
+        scanner.read_line(line);
+        if let Some(unescaped) = unescaped {
+            *line = unescaped;
+        }
+    }
+}
+
+/// Takes `//gonb:` off a magic of a Go notebook.
+fn uncomment_go(line: &str) -> String {
+    let Some(at) = line.find("gonb:%%") else { return line.to_owned() };
+    let mut comments = 0;
+    let mut rest = &line[..at];
+    // The last comment goes with the mark.
+    let mut last = None;
+    while let Some(inner) = rest.strip_prefix("//") {
+        last = Some(comments);
+        rest = trim_start(inner);
+        comments = at - rest.len();
+    }
+    match last {
+        Some(last) if rest.is_empty() => {
+            format!("{}{}", &line[..last], &line[at + "gonb:".len()..])
+        }
+        _ => line.to_owned(),
+    }
+}
+
+/// The character and length of a fence, and what follows it.
+fn fence(text: &str) -> Option<(u8, usize, &str)> {
+    let rest = text.trim_start_matches(' ');
+    if text.len() - rest.len() > 3 {
+        return None;
+    }
+    let char = *rest.as_bytes().first().filter(|byte| matches!(byte, b'`' | b'~'))?;
+    let info = rest.trim_start_matches(char::from(char));
+    let len = rest.len() - info.len();
+    (len >= 3).then_some((char, len, info))
+}
+
+fn opening(text: &str) -> Option<(u8, usize)> {
+    let (char, len, info) = fence(text)?;
+    (char != b'`' || !info.contains('`')).then_some((char, len))
+}
+
+fn closes(text: &str, (char, len): (u8, usize)) -> bool {
+    fence(text).is_some_and(|(it, n, rest)| it == char && len <= n && is_blank(rest))
+}

@@ -1,0 +1,316 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::{Attribute, Cell, CellKind, Change, NotebookAttribute, Slot};
+
+fn parse(text: &str, extension: &str) -> Box<dyn Document> {
+    PERCENT.parse(Arc::from(text), extension).unwrap()
+}
+
+fn keep_all(document: &dyn Document) -> Vec<Slot> {
+    (0..document.notebook().cells.len()).map(Slot::Keep).collect()
+}
+
+fn sources(document: &dyn Document) -> Vec<&str> {
+    document.notebook().cells.iter().map(|cell| cell.source.as_str()).collect()
+}
+
+/// Replaces the source of one cell and returns the new text.
+#[track_caller]
+fn set_source(text: &str, origin: usize, source: &str) -> String {
+    change(text, origin, Change::Source(source.to_owned()))
+}
+
+#[track_caller]
+fn change(text: &str, origin: usize, change: Change) -> String {
+    let document = parse(text, ".py");
+    let mut slots = keep_all(&*document);
+    slots[origin] = Slot::Change { origin, changes: vec![change] };
+    document.update(&slots, &[], Carry::All).unwrap().document.text().to_string()
+}
+
+#[test]
+fn a_source_is_changed_in_its_place() {
+    let text = "# %%  odd   title\nx = 1\n\n\n#%%\ny\n# %% [markdown]\n# z";
+    assert_eq!(
+        set_source(text, 0, "x = 2"),
+        "# %%  odd   title\nx = 2\n\n\n#%%\ny\n# %% [markdown]\n# z"
+    );
+    assert_eq!(
+        set_source(text, 2, "a\nb"),
+        "# %%  odd   title\nx = 1\n\n\n#%%\ny\n# %% [markdown]\n# a\n# b"
+    );
+}
+
+#[test]
+fn quotes_stay_if_the_text_allows_it() {
+    let text = "# %% [markdown]\n\"\"\"\na\n\"\"\"\n";
+    assert_eq!(set_source(text, 0, "b"), "# %% [markdown]\n\"\"\"\nb\n\"\"\"\n");
+    assert_eq!(set_source(text, 0, "\\b"), "# %% [markdown]\nr\"\"\"\n\\b\n\"\"\"\n");
+    assert_eq!(set_source(text, 0, "\"\"\""), "# %% [markdown]\n# \"\"\"\n");
+}
+
+#[test]
+fn an_attribute_changes_the_marker_line_only() {
+    let text = "#%% T [markdown]   a=1\n#odd\n\n# %%\nx\n";
+    let tags = Attribute::Metadata("tags".to_owned());
+    assert_eq!(
+        change(text, 0, Change::Attribute(tags, Some(json!(["b"])))),
+        "#%% T [markdown] a=1 tags=[\"b\"]\n#odd\n\n# %%\nx\n"
+    );
+    assert_eq!(change(text, 0, Change::Kind(CellKind::Code)), "#%% T a=1\nodd\n\n# %%\nx\n");
+}
+
+#[test]
+fn a_change_that_swallows_the_next_cell_is_refused() {
+    let document = parse("# %%\nx\n\n# %%\ny\n", ".py");
+    let changes = vec![Change::Source("'''".to_owned())];
+    let slots = [Slot::Change { origin: 0, changes }, Slot::Keep(1)];
+    let err = document.update(&slots, &[], Carry::All).unwrap_err();
+    assert!(matches!(err, PrintError::Unfaithful(_)), "{err}");
+}
+
+#[test]
+fn prose_that_looks_like_a_magic_is_quoted() {
+    let document = parse("# %%\nx\n", ".py");
+    let slots = [Slot::New(Cell::new(CellKind::Markdown, "# Why?")), Slot::Keep(0)];
+    let printed = document.update(&slots, &[], Carry::All).unwrap();
+    assert_eq!(&**printed.document.text(), "# %% [markdown]\n\"\"\"\n# Why?\n\"\"\"\n\n# %%\nx\n");
+    assert_eq!(sources(&*printed.document), ["# Why?", "x"]);
+}
+
+#[test]
+fn a_split_cell_is_traced_to_its_slot() {
+    let document = parse("# %%\nx\n\n# %%\ny\n", ".py");
+    let changes = vec![Change::Source("a\n# %% b\nc".to_owned())];
+    let slots = [Slot::Keep(1), Slot::Change { origin: 0, changes }];
+    let printed = document.update(&slots, &[], Carry::All).unwrap();
+    assert_eq!(sources(&*printed.document), ["y", "a", "c"]);
+    assert_eq!(printed.origins, [Some(0), Some(1), Some(1)]);
+}
+
+#[test]
+fn layout_of_the_file_is_kept() {
+    let text = "\u{feff}#!/usr/bin/env python\r\n# -*- coding: utf-8 -*-\r\nx\r\n\r\n# %%\r\ny";
+    let document = parse(text, ".py");
+    assert_eq!(sources(&*document), ["x", "y"]);
+    assert_eq!(
+        set_source(text, 0, "a\nb"),
+        "\u{feff}#!/usr/bin/env python\r\n# -*- coding: utf-8 -*-\r\na\r\nb\r\n\r\n# %%\r\ny"
+    );
+    let printed = document.update(&[Slot::Keep(1), Slot::Keep(0)], &[], Carry::All).unwrap();
+    assert_eq!(
+        &**printed.document.text(),
+        "\u{feff}#!/usr/bin/env python\r\n# -*- coding: utf-8 -*-\r\n# %%\r\ny\r\n\r\n# %%\r\nx"
+    );
+}
+
+const BLOCK: &str = "# /// script\n# dependencies = []\n# ///";
+
+#[test]
+fn a_script_block_is_no_cell() {
+    let text = format!("# ---\n# jupyter: {{}}\n# ---\n\n{BLOCK}\n\n# %%\nx\n");
+    let document = parse(&text, ".py");
+    assert_eq!(document.notebook().script.as_deref(), Some(BLOCK));
+    let update = |text: &str, value: Option<&str>| {
+        let document = parse(text, ".py");
+        let attributes = [(NotebookAttribute::Script, value.map(serde_json::Value::from))];
+        let slots = keep_all(&*document);
+        document.update(&slots, &attributes, Carry::All).unwrap().document.text().to_string()
+    };
+    let other = "# /// script\n# a = 1\n# ///";
+    assert_eq!(update(&text, Some(other)), text.replace(BLOCK, other));
+    let without = update(&text, None);
+    assert_eq!(without, "# ---\n# jupyter: {}\n# ---\n\n# %%\nx\n");
+    assert_eq!(
+        update(&without, Some(BLOCK)),
+        format!("# ---\n# jupyter: {{}}\n# ---\n\n# %%\n{BLOCK}\n\n# %%\nx\n")
+    );
+}
+
+#[test]
+fn only_changed_entries_of_a_header_are_printed() {
+    let text = "# ---\n# title: a\n# jupyter:\n#   # mine\n#   kernelspec: {name:   a}\n#   jupytext:\n\
+                #     text_representation:\n#       extension: .py\n#       format_name: percent\n\
+                #   orphan: true # yes\n# ---\n\n# %%\nx\n";
+    let document = parse(text, ".py");
+    assert_eq!(sources(&*document), ["---\ntitle: a\n---", "x"]);
+    let key = |key: &str| NotebookAttribute::Metadata(key.to_owned());
+    let attributes =
+        [(key("kernelspec"), Some(json!({"name": "b"}))), (key("widgets"), Some(json!(1)))];
+    let printed = document.update(&keep_all(&*document), &attributes, Carry::All).unwrap();
+    assert_eq!(
+        &**printed.document.text(),
+        text.replace("#   kernelspec: {name:   a}", "#   kernelspec:\n#     name: b")
+    );
+}
+
+#[test]
+fn a_file_without_a_header_gets_one_for_marimo_only() {
+    let document = parse("# %%\nx\n", ".py");
+    let slots = keep_all(&*document);
+    let kernel = NotebookAttribute::Metadata("kernelspec".to_owned());
+    let kernel = (kernel, Some(json!({"name": "a"})));
+    let printed = document.update(&slots, &[kernel], Carry::All).unwrap();
+    assert_eq!(&**printed.document.text(), "# %%\nx\n");
+    let width = (NotebookAttribute::Marimo("width".to_owned()), Some(json!("full")));
+    let attributes = [width];
+    let printed = document.update(&slots, &attributes, Carry::Shown).unwrap();
+    assert_eq!(&**printed.document.text(), "# %%\nx\n");
+    let printed = document.update(&slots, &attributes, Carry::All).unwrap();
+    assert_eq!(
+        &**printed.document.text(),
+        "# ---\n# jupyter:\n#   jupytext:\n#     notebook_metadata_filter: marimo\n#     \
+         text_representation:\n#       extension: .py\n#       format_name: percent\n#       \
+         format_version: '1.3'\n#       jupytext_version: 1.19.6\n#   marimo:\n#     app_config:\n\
+         #       width: full\n# ---\n\n# %%\nx\n"
+    );
+    let notebook = printed.document.notebook();
+    assert_eq!(notebook.metadata, serde_json::Map::new());
+    assert_eq!(serde_json::Value::Object(notebook.marimo.clone()), json!({"width": "full"}));
+}
+
+#[test]
+fn marimo_options_of_cells_are_carried_if_all_is() {
+    let text = "# %%\nx\n";
+    let document = parse(text, ".py");
+    let name = Change::Attribute(Attribute::Marimo("name".to_owned()), Some(json!("f")));
+    let slots = [Slot::Change { origin: 0, changes: vec![name] }];
+    let printed = document.update(&slots, &[], Carry::Shown).unwrap();
+    assert_eq!(&**printed.document.text(), text);
+    let printed = document.update(&slots, &[], Carry::All).unwrap();
+    assert_eq!(&**printed.document.text(), "# %% marimo={\"name\": \"f\"}\nx\n");
+    assert_eq!(printed.document.notebook().cells[0].marimo.get("name"), Some(&json!("f")));
+}
+
+#[test]
+fn notebooks_are_detected() {
+    let check = |text: &str, extension: &str, name: Option<FormatName>| {
+        let formats = [&HYDROGEN, &PERCENT];
+        let found = formats.into_iter().find(|format| format.detect(text, extension));
+        assert_eq!(found.map(Format::name), name, "{text}");
+    };
+    check("# %%\nx\n", ".py", Some(FormatName::Percent));
+    check("// %% a\nx\n", ".cpp", Some(FormatName::Percent));
+    check("# %%\n%time x\n", ".py", Some(FormatName::Hydrogen));
+    check("# %%\nx?\n# In a box\n", ".py", Some(FormatName::Percent));
+    check("x = 1\n# %matplotlib\n", ".py", None);
+    check("'''\n# %%\n'''\n", ".py", None);
+    check("# %%\nx\n", ".txt", None);
+    check("# In[1]:\nx\n", ".py", Some(FormatName::Percent));
+    check(
+        "# ---\n# jupyter:\n#   jupytext:\n#     formats: ipynb,py:light\n# ---\n\n# %%\nx\n",
+        ".py",
+        None,
+    );
+    check("import marimo\napp = marimo.App()\n\n@app.cell\ndef _():\n    # %%\n", ".py", None);
+}
+
+/// Scripts as people leave them, with few distinct lines so that they meet in
+/// odd ways.
+fn any_text() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        3 => prop_oneof!["# %%", "#%% a=1", "# %% \\[markdown\\]", "# %% \\[raw\\]", "  # %% t"],
+        1 => prop_oneof![
+            "# %% language=\"bash\"", "# %% active=\"ipynb\"", "# %% \\[md\\] x=\\[", "# In\\[1\\]:",
+        ],
+        3 => prop_oneof!["x = 1", "def f\\(\\):", "    pass", "# text", "# # Why\\?", "", "", "  "],
+        1 => prop_oneof!["'''", "\"\"\"", "r\"\"\"a\"\"\"", "# ```", "# %time", "!ls", "# # \\+ x"],
+        1 => prop_oneof!["# ---", "# jupyter:", "#   k: 1", "# /// script", "# ///"],
+    ];
+    let newline = prop_oneof![8 => Just("\n"), 1 => Just("\r\n")];
+    (prop::collection::vec(line, 0..14), newline, any::<bool>()).prop_map(
+        |(lines, newline, end)| {
+            let mut text = lines.join(newline);
+            if end {
+                text.push_str(newline);
+            }
+            text
+        },
+    )
+}
+
+fn any_cell() -> impl Strategy<Value = Cell> {
+    let kind = prop_oneof![Just(CellKind::Code), Just(CellKind::Markdown), Just(CellKind::Raw),];
+    let line = prop_oneof!["x", "# Why\\?", "def f\\(\\):", "%time", "%%bash", "", "# y"];
+    (kind, prop::collection::vec(line, 0..4), any::<bool>()).prop_map(|(kind, lines, is_tagged)| {
+        let mut cell = Cell::new(kind, lines.join("\n"));
+        if is_tagged {
+            cell.metadata.insert("tags".to_owned(), json!(["a"]));
+        }
+        cell
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn update_without_changes_keeps_every_byte(text in any_text()) {
+        for extension in [".py", ".ml", ".R"] {
+            let Ok(document) = PERCENT.parse(Arc::from(text.as_str()), extension) else { continue };
+            let printed = document.update(&keep_all(&*document), &[], Carry::All).unwrap();
+            prop_assert_eq!(&**printed.document.text(), &text);
+        }
+    }
+
+    #[test]
+    fn update_gives_the_cells_of_the_slots(
+        text in any_text(),
+        cells in prop::collection::vec(any_cell(), 1..3),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+    ) {
+        let Ok(document) = PERCENT.parse(Arc::from(text.as_str()), ".py") else { return Ok(()) };
+        let old = &document.notebook().cells;
+        let mut rest: Vec<Slot> = keep_all(&*document);
+        let mut slots = Vec::new();
+        for (at, cell) in picks.iter().zip(cells.iter().cycle()) {
+            if !rest.is_empty() {
+                slots.push(rest.remove(at.index(rest.len())));
+            }
+            slots.push(Slot::New(cell.clone()));
+        }
+        let Ok(printed) = document.update(&slots, &[], Carry::All) else { return Ok(()) };
+        let new = &printed.document.notebook().cells;
+        prop_assert_eq!(printed.origins.len(), new.len());
+        prop_assert!(printed.origins.is_sorted());
+        for (slot, idx) in slots.iter().zip(0..) {
+            let read: Vec<&Cell> = new
+                .iter()
+                .zip(&printed.origins)
+                .filter_map(|(cell, origin)| (*origin == Some(idx)).then_some(cell))
+                .collect();
+            match slot {
+                Slot::Keep(origin) => prop_assert_eq!(read, vec![&old[*origin]]),
+                _ => prop_assert!(!read.is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn printed_cells_read_back(cells in prop::collection::vec(any_cell(), 0..5)) {
+        // Trailing blank lines of code and magics that jupytext can't tell from
+        // comments are the documented exceptions.
+        let cells: Vec<Cell> = cells
+            .into_iter()
+            .filter(|cell| !cell.source.ends_with('\n') && !cell.source.is_empty())
+            .filter(|cell| cell.kind != CellKind::Raw && !cell.source.contains("%%bash"))
+            .collect();
+        let notebook = Notebook { cells, ..Notebook::default() };
+        let printed = PERCENT.print(&notebook, ".py", Carry::All).unwrap();
+        prop_assert_eq!(&printed.document.notebook().cells, &notebook.cells);
+    }
+}
+
+#[test]
+fn hostile_texts_take_linear_time() {
+    for unit in ["# %% [markdown]\n# ```\n", "# ```\n# ````\n", "# %%\n", "'''\n", "# ---\n", "#\n"]
+    {
+        let text = format!("# %% [markdown]\n{}", unit.repeat(300_000 / unit.len()));
+        drop(PERCENT.parse(Arc::from(text.as_str()), ".py"));
+        PERCENT.detect(&text, ".py");
+    }
+}

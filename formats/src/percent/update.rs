@@ -1,0 +1,404 @@
+//! Changes a text cell by cell.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use super::assemble::{Gap, Parts, Piece, assemble};
+use super::context::Context;
+use super::document::Percent;
+use super::filter::Filter;
+use super::header_text;
+use super::print::{self, new_piece};
+use super::reader::{Quotes, Region};
+use super::writer::CellText;
+use super::{pep8, reader};
+use crate::lines::{line_spans, split_lines};
+use crate::{
+    Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, PrintError, Printed,
+    Slot, script,
+};
+
+/// Changes the text so that it has these cells and attributes.
+pub(super) fn update(
+    old: &Percent,
+    slots: &[Slot],
+    attributes: &[(NotebookAttribute, Option<Value>)],
+    carry: Carry,
+) -> Result<Printed, PrintError> {
+    let target = target(old, attributes, carry);
+    let cells: Vec<Cell> = slots.iter().map(|slot| target_cell(old, slot, carry)).collect();
+
+    // A raw cell with a YAML header at the top is the top of the header.
+    let mut root = None;
+    if let (Some(cell), Some(slot)) = (cells.first(), slots.first())
+        && cell.kind == CellKind::Raw
+        && cell.metadata.is_empty()
+        && cell.marimo.is_empty()
+    {
+        let is_in_header = slot.origin().is_some_and(|origin| old.places[origin].is_none());
+        let is_kept = matches!(slot, Slot::Keep(_));
+        if is_in_header || !is_kept {
+            root = header_text::front_matter(&cell.source).filter(|lines| !lines.is_empty());
+        }
+    }
+    let head_slot = root.is_some().then_some(0);
+    let (head, metadata) = head(old, &target, root.as_deref());
+    let mut context = Context::new(&metadata, old.context.script, old.context.is_hydrogen);
+    context.metadata_is_json |= old.context.metadata_is_json;
+    let same_context = old.context.language == context.language;
+
+    let mut pieces = Vec::new();
+    for (idx, slot) in slots.iter().enumerate().skip(usize::from(root.is_some())) {
+        let region = slot.origin().and_then(|origin| old.places[origin]);
+        let is_first = pieces.is_empty() && target.script.is_none();
+        let mut piece = match (slot, region) {
+            (Slot::Keep(_), Some(region)) if same_context => {
+                kept_piece(old, region, is_first, Some(cells[idx].clone()))
+            }
+            (_, Some(region)) => {
+                let before = &old.notebook.cells[slot.origin().unwrap_or_default()];
+                changed_piece(old, region, before, &cells[idx], is_first, &context)
+            }
+            (_, None) => (new_piece(&cells[idx], &context, old.newline()), None),
+        };
+        piece.0.slot = Some(idx);
+        pieces.push(piece);
+    }
+    insert_script(old, &target, &mut pieces, &context);
+    set_gaps(old, &mut pieces);
+
+    let mut parts = Parts {
+        head,
+        head_slot,
+        pieces: pieces.into_iter().map(|(piece, _)| piece).collect(),
+        newline: old.newline(),
+        has_final_newline: old.text.ends_with(['\n', '\r']),
+        script: target.script.clone(),
+    };
+    assemble(&mut parts, slots.len(), old.name, old.context.script)
+}
+
+/// A piece, and the region of the old text that it comes from.
+type Placed = (Piece, Option<usize>);
+
+/// The notebook's attributes as the new text is to show them.
+fn target(
+    old: &Percent,
+    attributes: &[(NotebookAttribute, Option<Value>)],
+    carry: Carry,
+) -> Notebook {
+    let mut target = Notebook {
+        metadata: old.notebook.metadata.clone(),
+        marimo: old.notebook.marimo.clone(),
+        script: old.notebook.script.clone(),
+        cells: Vec::new(),
+    };
+    for (attribute, value) in attributes {
+        let is_shown = match attribute {
+            NotebookAttribute::Script => true,
+            NotebookAttribute::Marimo(_) => carry == Carry::All || !old.notebook.marimo.is_empty(),
+            // A file without a header stays one; what the notebook's kernel is
+            // doesn't matter to a script.
+            NotebookAttribute::Metadata(key) => {
+                old.notebook.metadata.contains_key(key)
+                    || (old.header.metadata().is_some()
+                        && is_shown_key(key, &target, value.as_ref()))
+            }
+        };
+        if is_shown {
+            target.set_attribute(attribute, value.clone());
+        }
+    }
+    target
+}
+
+fn is_shown_key(key: &str, target: &Notebook, value: Option<&Value>) -> bool {
+    let options = target.metadata.get("jupytext");
+    let filter = Filter::parse(options.and_then(|it| it.get("notebook_metadata_filter")));
+    let value = value.cloned().unwrap_or_default();
+    filter.notebook(&Map::from_iter([(key.to_owned(), value)])).contains_key(key)
+}
+
+/// The cell as the new text is to show it.
+fn target_cell(old: &Percent, slot: &Slot, carry: Carry) -> Cell {
+    let shown_only = |cell: &mut Cell| {
+        if carry == Carry::Shown {
+            cell.marimo.clear();
+        }
+    };
+    match slot {
+        Slot::New(cell) => {
+            let mut cell = cell.clone();
+            shown_only(&mut cell);
+            cell
+        }
+        Slot::Keep(origin) => old.notebook.cells[*origin].clone(),
+        Slot::Change { origin, changes } => {
+            let mut cell = old.notebook.cells[*origin].clone();
+            let shows_marimo = carry == Carry::All || !cell.marimo.is_empty();
+            for change in changes {
+                if !matches!(change, Change::Attribute(Attribute::Marimo(_), _)) || shows_marimo {
+                    change.apply(&mut cell);
+                }
+            }
+            cell
+        }
+    }
+}
+
+/// Returns what stands before the first cell, and the metadata in the header.
+fn head(old: &Percent, target: &Notebook, root: Option<&[String]>) -> (String, Map<String, Value>) {
+    let script = old.context.script;
+    let newline = old.newline();
+    let empty = Map::new();
+    let before = old.header.metadata().unwrap_or(&empty);
+    let is_changed =
+        target.metadata != old.notebook.metadata || target.marimo != old.notebook.marimo;
+    let old_root = old.notebook.cells.first().filter(|_| old.places.first() == Some(&None));
+    let old_root = old_root.and_then(|cell| header_text::front_matter(&cell.source));
+    if !is_changed && old_root.as_deref() == root {
+        return (old.text[..old.cells_start()].to_owned(), before.clone());
+    }
+
+    let mut after = before.clone();
+    if is_changed && (old.header.metadata().is_some() || !target.marimo.is_empty()) {
+        let representation = match before.get("jupytext") {
+            Some(options) => options.get("text_representation").cloned(),
+            None if old.header.metadata().is_some() => None,
+            None => Some(header_text::text_representation(old.name, script.extension)),
+        };
+        let print = |notebook: &Notebook| {
+            let mut metadata = notebook.metadata.clone();
+            // What the old header shows is shown, whatever the filter says.
+            let mut res =
+                header_text::metadata(&metadata, &notebook.marimo, representation.as_ref(), script);
+            metadata.retain(|key, _| before.contains_key(key) && !res.contains_key(key));
+            metadata.shift_remove("jupytext");
+            res.extend(metadata);
+            res
+        };
+        let (was, is) = (print(&old.notebook), print(target));
+        for key in was.keys().chain(is.keys()) {
+            if old.header.metadata().is_none() || was.get(key) != is.get(key) {
+                match is.get(key) {
+                    Some(value) => after.insert(key.clone(), value.clone()),
+                    None => after.shift_remove(key),
+                };
+            }
+        }
+    }
+
+    let mut lines: Vec<String> = Vec::new();
+    let line = |idx: usize| &old.text[old.head_lines[idx].content()];
+    let option = |notebook: &Notebook, key: &str| {
+        Some(notebook.metadata.get("jupytext")?.get(key)?.as_str()?.to_owned())
+    };
+    if let Some(executable) = option(target, "executable") {
+        lines.push(format!("#!{executable}"));
+    }
+    lines.extend(option(target, "encoding"));
+    let block = old.header.block.as_ref();
+    let uncommented = |idx: usize| super::header::uncomment(line(idx), script);
+    let is_same_root = old_root.as_deref() == root;
+    let new_block = match block {
+        // Lines that stay are copied with whatever is odd about them.
+        Some(block) if is_same_root || root.is_some() => {
+            let jupyter: Vec<&str> = block.jupyter.iter().map(|&idx| uncommented(idx)).collect();
+            let section = if after == *before {
+                jupyter.iter().map(|&line| line.to_owned()).collect()
+            } else if jupyter.is_empty() {
+                header_text::block(&[], &after).into_iter().filter(|it| it != "---").collect()
+            } else {
+                header_text::changed_section(&jupyter, before, &after)
+            };
+            let root: Vec<String> = root.unwrap_or_default().to_vec();
+            let is_root_first = block.jupyter.first() > block.root.first();
+            let mut inner = Vec::new();
+            if is_root_first {
+                inner.extend(root);
+                inner.extend(section);
+            } else {
+                inner.extend(section);
+                inner.extend(root);
+            }
+            if inner.is_empty() { inner } else { rules(inner) }
+        }
+        _ => header_text::block(root.unwrap_or_default(), &after),
+    };
+    let has_block = !new_block.is_empty();
+    lines.extend(new_block.iter().map(|line| header_text::comment(line, script)));
+    let mut head = String::new();
+    if old.text.starts_with('\u{feff}') {
+        head.push('\u{feff}');
+    }
+    for line in lines {
+        head.push_str(&line);
+        head.push_str(newline);
+    }
+    match block {
+        // The blank line behind the header, if there is one.
+        Some(block) if has_block => head.push_str(&old.text[gap_behind(old, block.close)]),
+        None if has_block => head.push_str(newline),
+        _ => {}
+    }
+    (head, after)
+}
+
+fn rules(mut lines: Vec<String>) -> Vec<String> {
+    lines.insert(0, "---".to_owned());
+    lines.push("---".to_owned());
+    lines
+}
+
+fn gap_behind(old: &Percent, close: usize) -> Range<usize> {
+    old.head_lines[close].next..old.cells_start()
+}
+
+fn kept_piece(old: &Percent, region: usize, is_first: bool, cell: Option<Cell>) -> Placed {
+    let at = &old.regions[region];
+    let mut text = String::new();
+    if at.marker.is_none() && !is_first {
+        text = bare_marker(old);
+    }
+    text.push_str(&old.text[at.start()..at.body.end]);
+    (Piece { text, slot: None, gap: Gap::Pep8, cell }, Some(region))
+}
+
+fn bare_marker(old: &Percent) -> String {
+    let cell = Cell::new(CellKind::Code, "");
+    let text = CellText::new(&cell, None, &Map::new(), &old.context);
+    text.marker(&old.context) + old.newline()
+}
+
+fn changed_piece(
+    old: &Percent,
+    region: usize,
+    before: &Cell,
+    after: &Cell,
+    is_first: bool,
+    context: &Context,
+) -> Placed {
+    let at = &old.regions[region];
+    let newline = old.newline();
+    let shown = &at.cell.metadata;
+    let quotes = at.quotes.as_ref().and_then(|quotes| fitting(quotes, &after.source));
+    let was = CellText::new(before, at.quotes.as_ref(), shown, &old.context);
+    let mut is = CellText::new(after, quotes.as_ref(), shown, context);
+    if was.body != is.body && quotes.is_none() {
+        is = print::cell_text(after, shown, context);
+    }
+
+    let script = context.script;
+    let mut text = String::new();
+    match &at.marker {
+        Some(marker) if was.options == is.options => {
+            text.push_str(&old.text[marker.start..at.body.start]);
+        }
+        // A first cell can do without a marker.
+        None if is_first && is.options.is_empty() => {}
+        marker => {
+            let line = marker.as_ref().map_or("", |marker| &old.text[marker.clone()]);
+            let start = line.find("%%").map(|end| &line[..end]);
+            let behind = reader::options_of(line, script);
+            // Only markers with `%%` have a place for options.
+            match start.filter(|_| !behind.is_empty() || line.ends_with("%%")) {
+                Some(start) => text.push_str(&is.marker_behind(start, context)),
+                None => text.push_str(&is.marker(context)),
+            }
+            text.push_str(newline);
+        }
+    }
+    if was.body == is.body && was.indent == is.indent {
+        text.push_str(&old.text[at.body.clone()]);
+    } else {
+        for line in &is.body {
+            text.push_str(line);
+            text.push_str(newline);
+        }
+    }
+    (Piece { text, slot: None, gap: Gap::Pep8, cell: None }, Some(region))
+}
+
+/// Returns the quotes in which a new text can stand, as close to the present
+/// ones as possible.
+fn fitting(quotes: &Quotes, source: &str) -> Option<Quotes> {
+    let quote = quotes.right.trim_start_matches('\n');
+    if source.contains(quote) {
+        return None;
+    }
+    let mut quotes = quotes.clone();
+    let touches =
+        source.starts_with(['"', '\'', '\n']) || source.ends_with(['"', '\'', '\\', '\n']);
+    if source.contains('\n') || source.is_empty() || touches {
+        if !quotes.left.ends_with('\n') {
+            quotes.left.push('\n');
+        }
+        quotes.right = if quote == "'''" { "\n'''" } else { "\n\"\"\"" };
+    }
+    Some(quotes)
+}
+
+/// Puts the PEP 723 block where it was, or at the top.
+fn insert_script(old: &Percent, target: &Notebook, pieces: &mut Vec<Placed>, context: &Context) {
+    let Some(block) = &target.script else { return };
+    let region = old.script_region;
+    let at = region.map_or(0, |region| {
+        let before = pieces.iter().rposition(|(_, it)| it.is_some_and(|it| it < region));
+        before.map_or(0, |before| before + 1)
+    });
+    let piece = match region {
+        Some(region) => {
+            let cell = &old.regions[region].cell;
+            if old.notebook.script.as_ref() == Some(block) {
+                kept_piece(old, region, at == 0, None)
+            } else {
+                let mut after = cell.clone();
+                if let Some(range) = script::find(&cell.source) {
+                    after.source.replace_range(range, block);
+                }
+                changed_piece(old, region, cell, &after, at == 0, context)
+            }
+        }
+        None => {
+            (new_piece(&Cell::new(CellKind::Code, block.as_str()), context, old.newline()), None)
+        }
+    };
+    pieces.insert(at, piece);
+}
+
+/// Keeps the blank lines between cells that were neighbours and still are.
+fn set_gaps(old: &Percent, pieces: &mut [Placed]) {
+    let is_same: Vec<bool> = pieces
+        .iter()
+        .map(|(piece, region)| {
+            region.is_some_and(|region| piece.text == old.text[whole(&old.regions[region])])
+        })
+        .collect();
+    for idx in 0..pieces.len() {
+        let Some(region) = pieces[idx].1 else { continue };
+        let next = pieces.get(idx + 1).map(|(_, region)| *region);
+        let is_last = next.is_none() && region + 1 == old.regions.len();
+        if !is_last && next != Some(Some(region + 1)) {
+            continue;
+        }
+        let at = &old.regions[region];
+        if is_last || (is_same[idx] && is_same[idx + 1]) || !is_pep8(old, at) {
+            pieces[idx].0.gap = Gap::Text(old.text[at.body.end..at.end].to_owned());
+        }
+    }
+}
+
+fn whole(region: &Region) -> Range<usize> {
+    region.start()..region.body.end
+}
+
+/// Whether the blank lines behind a cell are those that jupytext would write.
+fn is_pep8(old: &Percent, region: &Region) -> bool {
+    let cell = split_lines(&old.text[region.body.clone()]);
+    let rest = &old.text[region.end..];
+    let following = line_spans(rest);
+    let following = following.iter().map(|line| &rest[line.content()]);
+    let cell = if cell.is_empty() { vec![""] } else { cell };
+    pep8::blank_lines(&cell, following, old.context.script.extension) == region.n_separators
+}

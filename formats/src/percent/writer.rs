@@ -1,0 +1,224 @@
+//! The text of a cell (`jupytext: DoublePercentCellExporter`).
+
+use serde_json::{Map, Value};
+
+use super::context::{Context, active_tag, is_active};
+use super::options;
+use super::reader::Quotes;
+use crate::lines::{is_blank, is_space, split_lines, trim_start};
+use crate::{Cell, CellKind, languages, magics, marimo_metadata};
+
+/// A cell as it is written.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CellText {
+    /// What stands behind `%%`, with the blank between them.
+    pub(super) options: String,
+    /// The blanks before the marker: an indented cell has an indented marker.
+    pub(super) indent: String,
+    /// The lines below the marker.
+    pub(super) body: Vec<String>,
+}
+
+impl CellText {
+    /// Writes a cell.
+    ///
+    /// `quotes` are those that the cell has in its present text. Metadata that
+    /// is `shown` there is written whatever the filter says.
+    pub(super) fn new(
+        cell: &Cell,
+        quotes: Option<&Quotes>,
+        shown: &Map<String, Value>,
+        context: &Context,
+    ) -> Self {
+        let mut lines = source_lines(&cell.source);
+        let all = with_marimo(cell);
+        let filtered = context.cell_filter.cell(&all);
+        let mut metadata: Map<String, Value> = all
+            .iter()
+            .filter(|(key, _)| {
+                filtered.contains_key(*key)
+                    || options::is_key(key) && (shown.contains_key(*key) || *key == "marimo")
+            })
+            .map(|(key, value)| (key.clone(), filtered.get(key).unwrap_or(value).clone()))
+            .collect();
+
+        let mut language = None;
+        if !context.is_hydrogen
+            && let Some((name, arguments)) = magic_language(&lines, context)
+        {
+            lines.remove(0);
+            if !arguments.is_empty() {
+                metadata.insert("magic_args".to_owned(), Value::String(arguments));
+            }
+            metadata.insert("language".to_owned(), Value::String(name.clone()));
+            language = Some(name);
+        }
+        let language = language
+            .or_else(|| cell.metadata.get("language")?.as_str().map(str::to_owned))
+            .unwrap_or_else(|| context.language.clone());
+
+        let has_active = metadata.contains_key("active");
+        let is_raw = cell.kind == CellKind::Raw;
+        if is_raw && !has_active && active_tag(&metadata).is_none() {
+            metadata.insert("active".to_owned(), Value::from(""));
+        }
+        if context.language == "go" && language == "go" {
+            for line in &mut lines {
+                *line = comment_go(line);
+            }
+        }
+        let is_same = languages::is_same(&language, &context.language);
+        let is_active = is_active(context.script.extension, &metadata, is_same);
+        if is_raw && metadata.get("active").is_some_and(|active| active == "") {
+            metadata.shift_remove("active");
+        }
+        let is_code = cell.kind == CellKind::Code
+            || (is_raw && metadata.contains_key("active"))
+            || active_tag(&metadata).is_some();
+        let kind = (!is_code).then_some(cell.kind);
+        let is_json = context.metadata_is_json;
+        let options = options::print(kind, &metadata, is_json);
+
+        let mut indent = String::new();
+        if is_code && is_active {
+            if let Some(first) = lines.first().filter(|line| !is_blank(line)) {
+                first[..first.len() - trim_start(first).len()].clone_into(&mut indent);
+            }
+            magics::comment_lines(&mut lines, &language, context.magics());
+            if lines == [""] {
+                lines.clear();
+            }
+        } else {
+            lines = comment(lines, quotes, context);
+        }
+        Self { options, indent, body: lines }
+    }
+
+    /// Returns the marker line.
+    pub(super) fn marker(&self, context: &Context) -> String {
+        let comment = format!("{}{} ", self.indent, context.script.comment);
+        self.marker_behind(&comment, context)
+    }
+
+    /// Returns the marker line with what already stands before `%%` in it.
+    pub(super) fn marker_behind(&self, start: &str, context: &Context) -> String {
+        let blank = if self.options.is_empty() || self.options.starts_with('%') { "" } else { " " };
+        let suffix = context.script.comment_suffix;
+        let end = if suffix.is_empty() { "" } else { " " };
+        format!("{start}%%{blank}{}{end}{suffix}", self.options)
+    }
+}
+
+/// Returns the metadata of a cell with the key of marimo in it.
+pub(super) fn with_marimo(cell: &Cell) -> Map<String, Value> {
+    let mut metadata = cell.metadata.clone();
+    if let Some(marimo) = marimo_metadata::for_cell(&cell.marimo, cell.kind) {
+        // Jupyter sorts metadata.
+        let at = metadata.keys().position(|key| key.as_str() > "marimo").unwrap_or(metadata.len());
+        metadata.shift_insert(at, "marimo".to_owned(), marimo);
+    }
+    metadata
+}
+
+/// Returns quotes in which the text of a cell can stand, if there are any.
+///
+/// Unlike comments, they hide everything that could be a magic or a marker.
+pub(super) fn safe_quotes(source: &str) -> Option<Quotes> {
+    let prefix = if source.contains('\\') { "r" } else { "" };
+    [("\"\"\"", "\n\"\"\""), ("'''", "\n'''")]
+        .into_iter()
+        .find(|(quote, _)| !source.contains(quote))
+        .map(|(quote, right)| Quotes { left: format!("{prefix}{quote}\n"), right })
+}
+
+/// Returns the lines of a source; one that ends in a newline has an empty last
+/// line.
+fn source_lines(source: &str) -> Vec<String> {
+    let mut lines: Vec<String> = split_lines(source).into_iter().map(str::to_owned).collect();
+    if source.is_empty() || source.ends_with('\n') {
+        lines.push(String::new());
+    }
+    lines
+}
+
+/// The language that the first line of a cell switches to, and its arguments.
+fn magic_language(lines: &[String], context: &Context) -> Option<(String, String)> {
+    let first = lines.first()?;
+    if context.language == "go" && is_go_magic(first) {
+        return None;
+    }
+    if context.language == "csharp" {
+        let name = crate::lines::trim(first.strip_prefix("#!")?);
+        return languages::is_jupyter_language(name).then(|| (name.to_owned(), String::new()));
+    }
+    let magic = first.strip_prefix("%%")?;
+    let (name, arguments) = magic.split_once(' ').unwrap_or((magic, ""));
+    context.is_language(name).then(|| (name.to_owned(), arguments.to_owned()))
+}
+
+/// `%%`, `%% -flags`.
+fn is_go_magic(line: &str) -> bool {
+    line.strip_prefix("%%").is_some_and(|rest| {
+        let rest_trimmed = trim_start(rest);
+        rest_trimmed.is_empty()
+            || (rest_trimmed.len() < rest.len() && rest_trimmed.starts_with('-'))
+    })
+}
+
+/// Comments a magic of a Go notebook in a way that Go tools leave alone.
+fn comment_go(line: &str) -> String {
+    let mut rest = line;
+    let mut last = "";
+    while let Some(inner) = rest.strip_prefix("//") {
+        let inner = inner.trim_start_matches(is_space);
+        last = &rest[..rest.len() - inner.len()];
+        rest = inner;
+    }
+    if is_go_magic(rest) { format!("{last}//gonb:{rest}") } else { line.to_owned() }
+}
+
+/// Comments or quotes the lines of a cell that isn't code here.
+fn comment(mut lines: Vec<String>, quotes: Option<&Quotes>, context: &Context) -> Vec<String> {
+    let owned = match quotes {
+        Some(Quotes { left, right }) => Some((left.clone(), (*right).to_owned())),
+        None => context.cell_markers.as_deref().and_then(markers),
+    };
+    if let Some((mut left, right)) = owned {
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
+        let has_backslash = lines.iter().any(|line| line.contains('\\'));
+        if has_backslash && !left.starts_with(['r', 'R']) && !context.is_hydrogen {
+            left.insert(0, 'r');
+        }
+        lines[0].insert_str(0, &left);
+        if let Some(last) = lines.last_mut() {
+            last.push_str(&right);
+        }
+        // The quotes may have brought line breaks.
+        return lines.join("\n").split('\n').map(str::to_owned).collect();
+    }
+    let (prefix, suffix) = (context.script.comment, context.script.comment_suffix);
+    for line in &mut lines {
+        *line = match (line.is_empty(), suffix.is_empty()) {
+            (true, true) => prefix.to_owned(),
+            (true, false) => format!("{prefix} {suffix}"),
+            (false, true) => format!("{prefix} {line}"),
+            (false, false) => format!("{prefix} {line} {suffix}"),
+        };
+    }
+    lines
+}
+
+/// Reads the option `cell_markers`, if it stands for quotes.
+fn markers(markers: &str) -> Option<(String, String)> {
+    let (left, right) = if let Some((left, right)) = markers.split_once(',') {
+        (left.to_owned(), right.to_owned())
+    } else {
+        let quote = markers.strip_prefix(['r', 'R']).unwrap_or(markers);
+        (format!("{markers}\n"), format!("\n{quote}"))
+    };
+    let quote = left.strip_prefix(['r', 'R']).unwrap_or(&left).get(..3)?;
+    let is_quote = matches!(quote, "\"\"\"" | "'''") && right.ends_with(quote);
+    is_quote.then_some((left, right))
+}
