@@ -11,7 +11,7 @@ use super::toplevel::{Form, Status, Toplevel};
 use super::{markdown, options};
 use crate::lines::{trim, trim_end};
 use crate::python;
-use crate::python::scope::Analysis;
+use crate::python::scope::{self, Analysis, VariableKind};
 
 const INDENT: &str = "    ";
 
@@ -139,20 +139,19 @@ impl Printer {
         });
         let args: Vec<String> = args.collect();
         let returned = analysis.defs.iter().filter(|it| toplevel.used.contains(it.as_str()));
-        let mut returned: Vec<String> = returned.cloned().collect();
-        let is_single = returned.len() == 1;
+        let returned: Vec<String> = returned.cloned().collect();
         let returns = if returned.is_empty() {
             format!("{INDENT}return")
         } else {
-            let naked = match is_single {
-                true => format!("{INDENT}return ({},)", returned[0]),
-                false => format!("{INDENT}return {}", returned.join(", ")),
+            let naked = match returned.as_slice() {
+                [name] => format!("{INDENT}return ({name},)"),
+                names => format!("{INDENT}return {}", names.join(", ")),
             };
             if naked.chars().count() < MAX_LINE_LENGTH {
                 naked
             } else {
                 let prefix = format!("{INDENT}return ");
-                wrap(&prefix, &std::mem::take(&mut returned), "", INDENT)
+                wrap(&prefix, &returned, "", INDENT)
             }
         };
         let prefix = if analysis.is_async { "async " } else { "" };
@@ -182,9 +181,10 @@ impl Printer {
         } else {
             format!("r\"\"\"\n{code}\n\"\"\",")
         };
-        let mut arguments = match entry.options.is_empty() {
-            true => Map::new(),
-            false => options::all_of_cell(&entry.options),
+        let mut arguments = if entry.options.is_empty() {
+            Map::new()
+        } else {
+            options::all_of_cell(&entry.options)
         };
         arguments.insert("name".to_owned(), Value::String(name.to_owned()));
         let text = format!(
@@ -206,7 +206,7 @@ impl Printer {
         {
             return code.to_owned();
         }
-        entry.code.with_spaces()
+        scope::normalize(code).into_owned()
     }
 
     /// Indents code.
@@ -256,7 +256,6 @@ impl Printer {
 }
 
 fn definition_decorator(code: &str, analysis: &Analysis) -> &'static str {
-    use crate::python::scope::VariableKind;
     let variable = analysis
         .shape
         .only_definition
@@ -271,9 +270,10 @@ fn definition_decorator(code: &str, analysis: &Analysis) -> &'static str {
 
 fn decorator(kind: &str, options: &Map<String, Value>) -> String {
     let options = options::bare(options);
-    match options.is_empty() {
-        true => format!("@app.{kind}"),
-        false => format(&format!("@app.{kind}"), &options, ""),
+    if options.is_empty() {
+        format!("@app.{kind}")
+    } else {
+        format(&format!("@app.{kind}"), &options, "")
     }
 }
 
@@ -343,7 +343,9 @@ pub(super) fn file(header: &str, version: &str, app: &str, cells: &[Printed]) ->
         res.push_str(trim_end(header));
         res.push_str("\n\n");
     }
-    res.push_str(&format!("import marimo\n\n{version}\n{app}\n\n"));
+    for part in ["import marimo\n\n", version, "\n", app, "\n\n"] {
+        res.push_str(part);
+    }
     let (setup, rest) = match cells.split_first() {
         Some((first, rest)) if first.role == Role::Setup => (Some(first), rest),
         _ => (None, cells),

@@ -76,7 +76,7 @@ impl Content {
 
     /// Gives the line breaks of a new text the form that those of the file have.
     pub(super) fn with_breaks<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let n_breaks = self.text().bytes().filter(|byte| *byte == b'\n').count();
+        let n_breaks = self.text().matches('\n').count();
         if !self.breaks.is_empty() && n_breaks <= 2 * self.breaks.len() {
             Cow::Owned(text.replace('\n', "\r\n"))
         } else {

@@ -171,9 +171,10 @@ impl Script {
             // The first statement comes first.
         } else {
             res.push_str(&content.with_breaks(&new_header));
-            match layout.header.is_empty() {
-                true => res.push_str(&content.with_breaks("\n\n")),
-                false => res.push_str(content.slice(layout.header.end..layout.body)),
+            if layout.header.is_empty() {
+                res.push_str(&content.with_breaks("\n\n"));
+            } else {
+                res.push_str(content.slice(layout.header.end..layout.body));
             }
         }
         let old_app = options::of_app(&notebook.marimo);
@@ -407,6 +408,6 @@ pub(super) fn regenerate(file: &str) -> Result<String, ParseError> {
         None => Cow::Owned(format!("__generated_with = \"{}\"", super::VERSION)),
     };
     let app = codegen::app("marimo", &options::of_app(&layout.app_options));
-    let header = &content.text()[layout.header.clone()];
+    let header = &content.text()[layout.header];
     Ok(codegen::file(header, &version, &app, &texts))
 }

@@ -65,17 +65,9 @@ impl Code {
         &self.text
     }
 
-    /// The code as marimo compiles it: browsers send no-break spaces.
-    pub(super) fn with_spaces(&self) -> String {
-        self.text.replace('\u{a0}', " ")
-    }
-
     /// What the code defines and refers to, or `None` if it doesn't compile.
     pub(super) fn analysis(&self) -> Option<&Analysis> {
-        let analyze = || match self.text.contains('\u{a0}') {
-            true => scope::analyze(&self.with_spaces(), "0").ok(),
-            false => scope::analyze(&self.text, "0").ok(),
-        };
-        self.analysis.get_or_init(analyze).as_ref()
+        // The id counts in the names of private definitions only.
+        self.analysis.get_or_init(|| scope::analyze(&self.text, "0").ok()).as_ref()
     }
 }

@@ -110,7 +110,7 @@ impl Reader<'_> {
         let alias = pieces
             .find_map(|it| alias(&it))
             .ok_or_else(|| not_a_notebook("it doesn't import marimo"))?;
-        let version = pieces.next_if(|it| is_version(it)).map(|it| it.range());
+        let version = pieces.next_if(is_version).map(|it| it.range());
         let (app, app_options) = pieces
             .find_map(|it| app(&it, &alias))
             .ok_or_else(|| not_a_notebook("it has no `app = marimo.App()`"))?;

@@ -1,8 +1,6 @@
 //! Markdown cells: `mo.md(r"""..."""` with the text on lines of its own
 //! (`marimo 0.25.2 codegen`).
 
-use std::fmt::Write as _;
-
 use super::dedent::plain_dedent;
 use crate::lines::{trim, trim_end};
 use crate::python::scope::MarkdownCall;
@@ -36,10 +34,8 @@ pub(super) fn reprint(code: &str, call: &MarkdownCall) -> Option<String> {
     for char in string.chars().take(2).take_while(|char| "rtfRTF".contains(*char)) {
         prefix.push(char);
     }
-    let text = match prefix.contains(['f', 'F']) {
-        true => text.replace('{', "{{").replace('}', "}}"),
-        false => text,
-    };
+    let is_formatted = prefix.contains(['f', 'F']);
+    let text = if is_formatted { text.replace('{', "{{").replace('}', "}}") } else { text };
     let text = text.replace("\"\"", "\"\\\"");
     let call_code = frame(&prefix, &text);
     Some(format!("{}{call_code}{}", &code[..call.range.start], &code[call.range.end..]))
@@ -62,8 +58,8 @@ pub(super) fn print(text: &str, md_prefix: Option<&str>) -> String {
         let mut res = String::with_capacity(text.len() + 16);
         for char in text.replace('{', "{{").replace('}', "}}").replace("\"\"", TWO_QUOTES).chars() {
             if is_break(char) {
-                // Never fails: it writes to a string.
-                let _: std::fmt::Result = write!(res, "{{chr({})}}", u32::from(char));
+                let number = u32::from(char).to_string();
+                res.extend(["{chr(", &number, ")}"]);
             } else {
                 res.push(char);
             }

@@ -142,21 +142,21 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn defaults_and_unknown_options_are_dropped() {
-        let options = map(json!({"x": 1, "hide_code": true, "column": 0, "disabled": false}));
+        let options = map(&json!({"x": 1, "hide_code": true, "column": 0, "disabled": false}));
         assert_eq!(bare(&of_cell(&options)), ["column=0", "hide_code=True"]);
-        let options = map(json!({"auto_download": [], "app_title": "x", "width": "full"}));
+        let options = map(&json!({"auto_download": [], "app_title": "x", "width": "full"}));
         assert_eq!(quoted(&of_app(&options)), [r#"width="full""#, r#"app_title="x""#]);
     }
 
     #[test]
     fn strings_are_valid_python() {
-        let options = map(json!({"app_title": "a\\b \"c\"", "auto_download": ["html", "ipynb"]}));
+        let options = map(&json!({"app_title": "a\\b \"c\"", "auto_download": ["html", "ipynb"]}));
         assert_eq!(
             quoted(&options),
             [r#"app_title="a\\b \"c\"""#, r#"auto_download=["html", "ipynb"]"#]

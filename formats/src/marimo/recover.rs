@@ -64,7 +64,7 @@ fn broken(source: &str) -> Block {
         code,
         options,
     };
-    let header = lines.iter().position(|line| is_header(&line));
+    let header = lines.iter().position(is_header);
     let Some(header) = header.filter(|_| !source.starts_with("app.")) else {
         return block(Role::Unparsable, "", trim(source).to_owned(), Map::new());
     };
@@ -149,8 +149,7 @@ fn header_len(lines: &[&str]) -> Option<usize> {
         let mut quote = None;
         for char in line.chars() {
             match (char, quote) {
-                (_, Some(open)) if char == open => quote = None,
-                (_, Some(_)) => {}
+                (_, Some(open)) => quote = Some(open).filter(|_| char != open),
                 ('"' | '\'', None) => quote = Some(char),
                 ('#', None) => break,
                 ('(' | '[' | '{', None) => brackets += 1,

@@ -41,10 +41,9 @@ pub(super) fn splice(
     // is the end.
     let mut above: Vec<Vec<&str>> = vec![Vec::new(); n_old + 1];
     let mut pending = Vec::new();
-    for idx in 0..=n_old {
-        let stays = stays.get(idx).copied().unwrap_or(true);
-        if stays {
-            above[idx] = std::mem::take(&mut pending);
+    for (idx, above) in above.iter_mut().enumerate() {
+        if stays.get(idx).copied().unwrap_or(true) {
+            *above = std::mem::take(&mut pending);
         } else if 0 < idx {
             pending.push(trim(between(content, layout, idx)));
         }
