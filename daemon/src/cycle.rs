@@ -384,10 +384,13 @@ fn transition(
             if let Some(bytes) = written.raced {
                 // What the editor saved is an edit of the old text. The others are
                 // as they were, so what they have is an edit as well.
-                let text: Arc<str> = String::from_utf8(bytes)
-                    .map_err(|_| Wait::new(WaitKind::Unsettled, "a save is not valid UTF-8"))?
-                    .into();
-                documents[idx] = Some(parse(&known[idx].spec, &text)?);
+                match parse_raced(&known[idx].spec, &bytes) {
+                    Ok(document) => documents[idx] = Some(document),
+                    Err(wait) => {
+                        put_back(context, &known[idx].spec, &bytes, digest)?;
+                        return Err(wait);
+                    }
+                }
                 raced = true;
                 break;
             }
@@ -428,6 +431,31 @@ fn write(
     let options =
         WriteOptions { durable: context.durable, lock: lock(spec), ..WriteOptions::default() };
     context.disk.write(&path, text.as_bytes(), expected, options).map_err(|err| refused(&err))
+}
+
+fn parse_raced(spec: &ReplicaSpec, bytes: &[u8]) -> Result<Arc<dyn Document>, Wait> {
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path))
+    })?;
+    parse(spec, &text.into())
+}
+
+/// Gives a file back what its editor saved while it was replaced, so that the editor
+/// and the user find what they wrote.
+fn put_back(
+    context: &Context<'_>,
+    spec: &ReplicaSpec,
+    bytes: &[u8],
+    ours: Digest,
+) -> Result<(), Wait> {
+    let path = context.disk.root().join(&spec.path);
+    let options = WriteOptions { lock: lock(spec), ..WriteOptions::default() };
+    // If the editor was faster once more, its newest text stands; the one before is
+    // among the displaced files.
+    match context.disk.write(&path, bytes, Expected::Digest(ours), options) {
+        Ok(_) | Err(WriteError::Changed { .. }) => Ok(()),
+        Err(err) => Err(refused(&err)),
+    }
 }
 
 /// Returns the folder whose workdir a file is in, if it is in one.
