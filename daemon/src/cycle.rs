@@ -434,9 +434,8 @@ fn write(
 }
 
 fn parse_raced(spec: &ReplicaSpec, bytes: &[u8]) -> Result<Arc<dyn Document>, Wait> {
-    let text = std::str::from_utf8(bytes).map_err(|_| {
-        Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path))
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path)))?;
     parse(spec, &text.into())
 }
 

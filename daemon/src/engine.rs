@@ -30,10 +30,10 @@ use crate::dirs::Dirs;
 use crate::disk::{Disk, Displaced, Stamp};
 use crate::error::chain;
 use crate::git::GitOperation;
-use crate::keep::Store;
 use crate::record;
 use crate::report::{DaemonState, NotebookState, Propagation, Report};
 use crate::run::Reporter;
+use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::base::Base;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
@@ -54,6 +54,9 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// How often the whole tree is walked although no event said so.
 const WALK: Duration = Duration::from_secs(600);
+
+/// How often old versions are forgotten.
+const COLLECT: Duration = Duration::from_secs(3600);
 
 /// How long writing waits for a git operation to end.
 const GIT_WAIT: Duration = Duration::from_millis(300);
@@ -105,6 +108,9 @@ pub(crate) struct Engine {
     dirty: BTreeSet<Utf8PathBuf>,
     /// Pairings whose records are to be removed.
     removed: BTreeSet<Utf8PathBuf>,
+    /// Versions on their way into the history.
+    history: Vec<(String, NewEntry)>,
+    next_collect: Instant,
     /// What was propagated since the last answer to a single cycle.
     propagated: Vec<Propagation>,
 }
@@ -143,6 +149,8 @@ impl Engine {
             deletions_are_meant: false,
             dirty: BTreeSet::new(),
             removed: BTreeSet::new(),
+            history: Vec::new(),
+            next_collect: now + COLLECT,
             propagated: Vec::new(),
         };
         engine.load();
@@ -256,6 +264,10 @@ impl Engine {
         }
         self.check_root();
         self.look_at_stamps(&[], now);
+        if self.next_collect <= now {
+            self.next_collect = now + COLLECT;
+            self.collect();
+        }
         self.next_sweep = now + SWEEP;
     }
 
@@ -434,7 +446,7 @@ impl Engine {
             return Some(base);
         }
         let digest = self.pairings.get(source)?.base?;
-        let base = match self.parts.store.blob(&digest) {
+        let base = match self.parts.store.blob(digest) {
             Ok(Some(bytes)) => match record::from_bytes(&bytes) {
                 Ok(base) => Arc::new(base),
                 Err(err) => {
@@ -518,9 +530,6 @@ impl Engine {
                 self.finish_displaced(&late, now);
             }
             self.commit();
-        }
-        if let Err(err) = self.parts.store.close() {
-            tracing::error!("{}", chain(&err));
         }
         self.report(&Report::Stopped);
     }

@@ -20,7 +20,6 @@ pub mod disk;
 mod engine;
 pub mod error;
 pub mod git;
-mod keep;
 mod record;
 pub mod report;
 pub mod run;

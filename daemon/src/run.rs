@@ -13,8 +13,8 @@ use crate::control::{self, SocketError};
 use crate::dirs::Dirs;
 use crate::disk::{ReadError, RealDisk, notebook_locks};
 use crate::engine::{Engine, Parts};
-use crate::keep::{RealStore, StoreError};
 use crate::report::{Report, StatusReport, SyncReport};
+use crate::store::{DiskStore, Opened, StoreError};
 use crate::systemd::Notifier;
 use crate::walk::Walker;
 use crate::watch::{FolderWatcher, WatchError, Watcher};
@@ -212,10 +212,15 @@ fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
     if !std::fs::metadata(root).map_err(io)?.is_dir() {
         return Err(io(std::io::ErrorKind::NotADirectory.into()));
     }
-    let store = RealStore::open(&options.dirs.state, root).map_err(|err| match err {
-        StoreError::Locked { pid } => Error::AlreadyRunning { root: root.clone(), pid },
+    let (store, opened) = DiskStore::open(&options.dirs.state, root).map_err(|err| match err {
+        StoreError::Locked { pid: Some(pid) } => Error::AlreadyRunning { root: root.clone(), pid },
         err => Error::Store(err),
     })?;
+    if let Opened::Rebuilt { kept_at, reason } = opened {
+        tracing::warn!(
+            "the store was damaged ({reason}); it was set aside as `{kept_at}`, and is made again from the files"
+        );
+    }
     let locks = notebook_locks(|name| std::env::var_os(name));
     Ok(Parts {
         config: options.config.clone(),

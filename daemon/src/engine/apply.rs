@@ -1,14 +1,14 @@
 //! Takes in how a cycle ended.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
-use super::{Engine, GRACE, Job, LATE, LateWriter};
+use super::{Batch, Engine, GRACE, Job, Keep, LATE, LateWriter, NewEntry};
 use crate::cycle::{End, Start, Synced, Wait, WaitKind, cycle, folders};
-use crate::disk::Late;
+use crate::disk::{Displaced, Late, Lock};
 use crate::error::chain;
 use crate::record;
 use crate::report::{NotebookState, Propagation, Report, Role};
@@ -239,10 +239,6 @@ impl Engine {
             Ok(Late::Gone) => return,
             Ok(Late::Changed(bytes)) => {
                 tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
-                if let Err(err) = self.parts.store.put_blob(&bytes) {
-                    tracing::error!("{}; kept as `{}`", chain(&err), late.displaced.path);
-                    return;
-                }
                 self.merge_late(late, bytes, now);
             }
             Ok(Late::Unchanged) => {}
@@ -251,13 +247,7 @@ impl Engine {
                 return;
             }
         }
-        if let Err(err) = self.keep(&late.displaced.path) {
-            tracing::error!("{err}; kept as `{}`", late.displaced.path);
-            return;
-        }
-        if let Err(err) = self.parts.disk.discard(&late.displaced) {
-            tracing::warn!("{}", chain(&err));
-        }
+        self.keep(&late.source, &late.displaced);
     }
 
     /// Takes up replaced files that an earlier process left behind.
@@ -277,24 +267,54 @@ impl Engine {
                 }
             };
             for displaced in found {
-                if let Err(reason) = self.keep(&displaced.path) {
-                    tracing::warn!("{reason}; kept as `{}`", displaced.path);
-                } else if let Err(err) = self.parts.disk.discard(&displaced) {
-                    tracing::warn!("{}", chain(&err));
-                }
+                let source = self.by_path.get(&displaced.origin).cloned().unwrap_or_default();
+                self.keep(&source, &displaced);
             }
         }
     }
 
-    /// Puts the content of a replaced file into the store.
-    fn keep(&mut self, path: &Utf8Path) -> Result<(), String> {
-        let contents = self
-            .parts
-            .disk
-            .read(path, u64::MAX, crate::disk::Lock::None)
-            .map_err(|err| chain(&err))?;
-        self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
-        Ok(())
+    /// Moves a replaced file into the history. If that fails it stays where it is.
+    fn keep(&mut self, source: &Utf8Path, displaced: &Displaced) {
+        let path = &displaced.path;
+        let stored =
+            self.parts.disk.read(path, u64::MAX, Lock::None).map_err(|err| chain(&err)).and_then(
+                |contents| {
+                    let len = contents.bytes.len() as u64;
+                    let digest =
+                        self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
+                    self.parts.store.sync_blobs().map_err(|err| chain(&err))?;
+                    Ok((digest, len))
+                },
+            );
+        let (digest, len) = match stored {
+            Ok(stored) => stored,
+            Err(reason) => {
+                tracing::error!("{reason}; kept as `{path}`");
+                return;
+            }
+        };
+        let replica = self.parts.walker.relative(&displaced.origin).unwrap_or(&displaced.origin);
+        let entry = NewEntry {
+            time_ms: now_ms(),
+            replica: replica.to_owned(),
+            digest,
+            len,
+            reason: "replaced".to_owned(),
+        };
+        self.history.push((source.to_string(), entry));
+        self.commit();
+        if let Err(err) = self.parts.disk.discard(displaced) {
+            tracing::warn!("{}", chain(&err));
+        }
+    }
+
+    /// Forgets old versions.
+    pub(super) fn collect(&mut self) {
+        let live = self.pairings.values().filter_map(|pairing| pairing.base).collect();
+        match self.parts.store.collect(&Keep::default(), &live, now_ms()) {
+            Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
+            Err(err) => tracing::warn!("{}", chain(&err)),
+        }
     }
 
     /// Merges what an editor saved into a replaced file, as an edit of what it had.
@@ -333,26 +353,32 @@ impl Engine {
 
     /// Brings the store up to date.
     pub(super) fn commit(&mut self) {
-        let mut put = Vec::new();
+        let mut batch = Batch { history: std::mem::take(&mut self.history), ..Batch::default() };
         for source in std::mem::take(&mut self.dirty) {
             let record = self.pairings.get(&source).and_then(PairingRecord::of);
             let Some(record) = record else { continue };
             match serde_json::to_vec(&record) {
-                Ok(bytes) => put.push((source, bytes)),
+                Ok(bytes) => batch.put.push((source.into_string(), bytes)),
                 Err(err) => tracing::error!(notebook = %source, "cannot store the pairing: {err}"),
             }
         }
-        let removed: Vec<_> = std::mem::take(&mut self.removed).into_iter().collect();
-        if put.is_empty() && removed.is_empty() {
+        let removed = std::mem::take(&mut self.removed);
+        batch.remove.extend(removed.into_iter().map(Utf8PathBuf::into_string));
+        if batch.is_empty() {
             return;
         }
-        if let Err(err) = self.parts.store.commit(&put, &removed) {
+        if let Err(err) = self.parts.store.commit(batch) {
             tracing::error!(
                 "{}; after a restart the bases are found again from the files",
                 chain(&err)
             );
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How many cells an edit touched.

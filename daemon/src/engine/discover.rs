@@ -16,7 +16,7 @@ use crate::sync::pairing::{WORKDIR, extension, group, stem};
 impl Engine {
     /// Takes the pairings from the store.
     pub(super) fn load(&mut self) {
-        let records = match self.parts.store.pairings() {
+        let records = match self.parts.store.records() {
             Ok(records) => records,
             Err(err) => {
                 tracing::error!("{}; the bases are found again from the files", chain(&err));
