@@ -28,8 +28,8 @@ mod value;
 
 use std::ops::Range;
 
-use ruff_python_ast::ModModule;
 use ruff_python_ast::token::Tokens as RuffTokens;
+use ruff_python_ast::{ModModule, PythonVersion};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::Ranged;
 
@@ -76,11 +76,14 @@ fn with_syntax<T>(
     let depth = depth::check(text)?;
     depth::with_stack(depth, || {
         let parsed = parse(text);
-        match parsed.errors().first() {
+        let error = parsed.errors().first().map(|it| (it.location, it.error.to_string()));
+        // Syntax that no version of Python had so far, or has no longer.
+        let unsupported = parsed.unsupported_syntax_errors().first();
+        match error.or_else(|| unsupported.map(|it| (it.range, it.to_string()))) {
             None => visit(parsed.syntax(), parsed.tokens()),
-            Some(error) => {
-                let offset = error.location.start().to_usize().min(text.len());
-                Err(PythonError::new(offset, lower_first(&error.error.to_string())))
+            Some((range, message)) => {
+                let offset = range.start().to_usize().min(text.len());
+                Err(PythonError::new(offset, lower_first(&message)))
             }
         }
     })
@@ -88,9 +91,8 @@ fn with_syntax<T>(
 
 /// Parses a text that was found to be shallow enough, errors and all.
 fn parse(text: &str) -> Parsed<ModModule> {
-    parse_unchecked(text, ParseOptions::from(Mode::Module))
-        .try_into_module()
-        .expect("the mode asks for a module")
+    let options = ParseOptions::from(Mode::Module).with_target_version(PythonVersion::PY314);
+    parse_unchecked(text, options).try_into_module().expect("the mode asks for a module")
 }
 
 /// Returns the message as part of a sentence.

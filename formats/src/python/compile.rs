@@ -7,10 +7,13 @@
 
 mod context;
 mod declarations;
+mod patterns;
 #[cfg(test)]
 mod tests;
 
-use ruff_python_ast::visitor::{Visitor, walk_expr, walk_pattern, walk_stmt};
+use ruff_python_ast::visitor::{
+    Visitor, walk_expr, walk_interpolated_string_element, walk_keyword, walk_pattern, walk_stmt,
+};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::semantic_errors::SemanticSyntaxChecker;
 
@@ -98,6 +101,29 @@ impl<'a> Checker<'a> {
         self.visit_body(orelse);
     }
 
+    fn try_statement(&mut self, it: &'a ast::StmtTry) {
+        self.visit_body(&it.body);
+        let outer = self.context.enter_handlers(it.is_star);
+        it.handlers.iter().for_each(|it| self.visit_except_handler(it));
+        self.context.leave_handlers(outer);
+        self.visit_body(&it.orelse);
+        self.visit_body(&it.finalbody);
+    }
+
+    /// Reports an expression that must not have a star.
+    fn unstarred(&mut self, expr: &Expr) {
+        if expr.is_starred_expr() {
+            self.context.report(range(expr).start, "can't use starred expression here".to_owned());
+        }
+    }
+
+    /// Reports the name of something that is assigned to, if it is a constant.
+    fn assignable(&mut self, name: &ast::Identifier) {
+        if name == "__debug__" {
+            self.context.report(range(name).start, "cannot assign to __debug__".to_owned());
+        }
+    }
+
     /// Visits what of a signature belongs to the scope around the function.
     fn outer_parameters(&mut self, it: &'a ast::Parameters) {
         for parameter in it {
@@ -142,21 +168,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether a pattern is `_` with something after it, as `_.x` or `_()`.
-///
-/// `CPython` takes the `_` for a wildcard and then stumbles.
-fn continues_wildcard(pattern: &ast::Pattern) -> bool {
-    let mut expr = match pattern {
-        ast::Pattern::MatchValue(it) => &*it.value,
-        ast::Pattern::MatchClass(it) => &*it.cls,
-        _ => return false,
-    };
-    while let Expr::Attribute(it) = expr {
-        expr = &it.value;
-    }
-    expr.as_name_expr().is_some_and(|it| it.id == "_")
-}
-
 impl<'a> Visitor<'a> for Checker<'a> {
     fn visit_stmt(&mut self, stmt: &'a Stmt) {
         self.semantic.visit_stmt(stmt, &self.context);
@@ -171,6 +182,19 @@ impl<'a> Visitor<'a> for Checker<'a> {
             Stmt::While(it) => {
                 self.visit_expr(&it.test);
                 self.looped(&it.body, &it.orelse);
+            }
+            Stmt::Try(it) => self.try_statement(it),
+            Stmt::Return(_) | Stmt::Break(_) | Stmt::Continue(_) => {
+                if self.context.leaves_except_star(stmt.is_return_stmt()) {
+                    let message =
+                        "'break', 'continue' and 'return' cannot appear in an except* block";
+                    self.context.report(range(stmt).start, message.to_owned());
+                }
+                walk_stmt(self, stmt);
+            }
+            Stmt::Expr(it) => {
+                self.unstarred(&it.value);
+                walk_stmt(self, stmt);
             }
             Stmt::ImportFrom(it) => {
                 if it.names.iter().any(|it| it.name == *"*") {
@@ -204,13 +228,33 @@ impl<'a> Visitor<'a> for Checker<'a> {
             Expr::Generator(it) => {
                 self.comprehension(ScopeKind::Generator, [Some(&it.elt), None], &it.generators);
             }
+            Expr::Attribute(it) => {
+                if it.ctx != ast::ExprContext::Load {
+                    self.assignable(&it.attr);
+                }
+                walk_expr(self, expr);
+            }
             expr => walk_expr(self, expr),
         }
     }
 
+    fn visit_keyword(&mut self, keyword: &'a ast::Keyword) {
+        if let Some(name) = &keyword.arg {
+            self.assignable(name);
+        }
+        walk_keyword(self, keyword);
+    }
+
+    fn visit_interpolated_string_element(&mut self, it: &'a ast::InterpolatedStringElement) {
+        if let Some(it) = it.as_interpolation() {
+            self.unstarred(&it.expression);
+        }
+        walk_interpolated_string_element(self, it);
+    }
+
     fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
-        if continues_wildcard(pattern) {
-            self.context.report(range(pattern).start, "invalid syntax".to_owned());
+        if let Some(message) = patterns::error(pattern) {
+            self.context.report(range(pattern).start, message.to_owned());
         }
         walk_pattern(self, pattern);
     }

@@ -30,6 +30,8 @@ struct Scope<'a> {
     kind: ScopeKind,
     declarations: Declarations<'a>,
     n_loops: usize,
+    /// How many loops there were around the innermost `except*`.
+    except_star: Option<usize>,
 }
 
 /// The scopes around the place that is being looked at.
@@ -53,7 +55,7 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn push(&mut self, kind: ScopeKind, declarations: Declarations<'a>) {
-        self.scopes.push(Scope { kind, declarations, n_loops: 0 });
+        self.scopes.push(Scope { kind, declarations, n_loops: 0, except_star: None });
     }
 
     pub(super) fn pop(&mut self) {
@@ -70,6 +72,30 @@ impl<'a> Context<'a> {
         if let Some(scope) = self.scopes.last_mut() {
             scope.n_loops -= 1;
         }
+    }
+
+    /// Enters the handlers of a `try`. Returns what to leave them with.
+    pub(super) fn enter_handlers(&mut self, is_star: bool) -> Option<usize> {
+        let scope = self.scopes.last_mut()?;
+        let outer = scope.except_star;
+        if is_star {
+            scope.except_star = Some(scope.n_loops);
+        }
+        outer
+    }
+
+    pub(super) fn leave_handlers(&mut self, outer: Option<usize>) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.except_star = outer;
+        }
+    }
+
+    /// Whether a statement that leaves a function, or else a loop, would also
+    /// leave an `except*`.
+    pub(super) fn leaves_except_star(&self, leaves_function: bool) -> bool {
+        self.scopes.last().is_some_and(|scope| {
+            scope.except_star.is_some_and(|n_loops| leaves_function || scope.n_loops == n_loops)
+        })
     }
 
     pub(super) fn import_future(&mut self, names: &[Alias]) {

@@ -59,9 +59,29 @@ fn refuses_what_only_parses() {
         "match x:\n  case {1: a, 1: b}: pass",
         "match x:\n  case A(b=1, b=2): pass",
         "match x:\n  case _.a: pass",
+        "match x:\n  case (None | _) | _: pass",
+        "match x:\n  case f'': pass",
+        "*a",
+        "f'{*a}'",
+        "f(__debug__=1)",
+        "a.__debug__ = 1",
+        "for x in y:\n  try: x\n  except* E: break",
+        "def f():\n  try: x\n  except* E: return",
     ] {
         assert!(parse_module(code).is_ok(), "{code:?}");
         check(code, false);
+    }
+}
+
+#[test]
+fn refuses_syntax_of_no_version() {
+    for code in ["f((x)=1)", "[*x for x in y]", "{**x for x in y}", "lazy import x"] {
+        assert!(parse_module(code).is_err(), "{code:?}");
+    }
+    for code in
+        ["try: x\nexcept A, B: pass", "f'{f'{'x'}'}'", "type X[T = int] = list[T]", "t'{x}'"]
+    {
+        check(code, true);
     }
 }
 
@@ -87,7 +107,9 @@ fn accepts_what_compiles() {
         "[y := x for x in z]",
         "[_x := 1 for _x in y]",
         "(*a,) = b",
-        "print(__debug__)",
+        "print(__debug__, a.__debug__)",
+        "try: x\nexcept* E:\n  for x in y: break",
+        "try: x\nexcept* E:\n  def f(): return",
         "match x:\n  case _ if y: pass\n  case _: pass",
     ] {
         check(code, true);

@@ -78,6 +78,8 @@ impl<'a> Visitor<'a> for Finder {
                     self.visit_arguments(arguments);
                 }
             }
+            // Evaluated when it is asked for, in a scope of its own.
+            Stmt::TypeAlias(_) => (),
             Stmt::For(ast::StmtFor { is_async: true, .. })
             | Stmt::With(ast::StmtWith { is_async: true, .. }) => self.found = true,
             stmt => walk_stmt(self, stmt),

@@ -24,13 +24,18 @@ pub(super) fn shape(code: &str, tree: &ModModule, tokens: &Tokens) -> Shape {
 }
 
 fn last_statement(code: &str, stmt: &Stmt) -> LastStatement {
-    let rest = code[stmt.end().to_usize()..].trim_end();
+    // Python ends a line at `\r` as well; marimo, when it counts the lines of
+    // the cell, does not (`_needs_trailing_blank_line`).
+    let end = stmt.end().to_usize();
+    let before = code[..end].replace("\r\n", "\n");
+    let end_line = 1 + before.matches(['\n', '\r']).count();
+    let n_lines = 1 + code.trim_end().matches('\n').count();
     LastStatement {
         binds_name: matches!(
             stmt,
             Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::FunctionDef(_) | Stmt::ClassDef(_)
         ),
-        ends_cell: !rest.contains(['\n', '\r']),
+        ends_cell: end_line == n_lines,
     }
 }
 
