@@ -163,9 +163,7 @@ impl Walker {
     pub fn admits_file(&self, path: &Utf8Path) -> bool {
         let (Some(name), Some(folder)) = (path.file_name(), path.parent()) else { return false };
         // The name first: most events are about other files.
-        may_be_candidate(name)
-            && is_plain(path)
-            && self.scope(folder).is_some_and(|scope| self.admits(&scope, path))
+        may_be_candidate(name) && self.scope(folder).is_some_and(|scope| self.admits(&scope, path))
     }
 
     /// Whether there is a file that may be a notebook, as [`walk`](Self::walk)

@@ -4,6 +4,7 @@
 //! alone. So each test runs this program again, as a daemon that does one thing.
 
 use std::env;
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
@@ -95,4 +96,28 @@ fn life_is_said_when_it_is_time_and_status_when_it_changes() {
 #[test]
 fn without_a_service_manager_nothing_is_said() {
     run("nobody listens", &[]);
+}
+
+/// systemd's own opinion of the units, for a user who has the program.
+#[test]
+fn units_are_valid() {
+    let home = tempfile::tempdir().unwrap();
+    let program = home.path().join(".cargo/bin/nbsync");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    fs::copy("/bin/true", &program).unwrap();
+    let units = concat!(env!("CARGO_MANIFEST_DIR"), "/../systemd");
+    let res = Command::new("systemd-analyze")
+        .args(["--user", "verify", "nbsync.service", "nbsync@home-me-work.service"])
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env("XDG_RUNTIME_DIR", home.path())
+        .env("SYSTEMD_UNIT_PATH", format!("{units}:"))
+        .output();
+    let Ok(output) = res else {
+        println!("there is no systemd-analyze");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    // It looks at the units that ours refer to as well.
+    assert!(output.status.success() && !said.contains("nbsync"), "{said}");
 }

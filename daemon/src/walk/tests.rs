@@ -187,6 +187,9 @@ fn changed_gitignore_counts_after_forget() {
     tree.write(".gitignore", "!a.py\n");
     tree.write("sub/.gitignore", "\n");
     assert_eq!(walker.walk().candidates, ["sub/a.py"], "a walk reads all anew");
+    tree.write(".gitignore", "sub/\n");
+    assert_eq!(walker.walk().candidates, [""; 0]);
+    assert!(!walker.is_candidate("sub/a.py".into()), "closed since");
 }
 
 #[test]

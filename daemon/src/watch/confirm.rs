@@ -6,7 +6,6 @@
 //! look, for whatever the first one came too early for.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,16 +38,9 @@ impl Confirm {
     /// filling the cache would walk and stat the whole tree.
     pub(super) fn start(mut sink: impl FnMut(WatchEvent) + Send + 'static) -> notify::Result<Self> {
         let deliver = move |res: DebounceEventResult| {
-            // A new file was made and written and closed: one look is enough.
-            let mut told = HashSet::new();
             // Errors don't come this way, see `add`.
-            for event in res.into_iter().flatten() {
-                translate::confirmed(&event, |event| {
-                    if told.insert(event.clone()) {
-                        sink(event);
-                    }
-                });
-            }
+            let events = res.into_iter().flatten().map(|event| event.event);
+            translate::all_confirmed(events, &mut sink);
         };
         let debouncer =
             new_debouncer_opt::<_, Tap, _>(DELAY, TICK, deliver, NoCache, Config::default())?;

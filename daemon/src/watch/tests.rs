@@ -388,13 +388,21 @@ async fn all_is_polled_if_the_system_has_no_watcher() {
     let never = Folders::<NoWatch>::start(Poll::Never, Duration::from_millis(100), sender);
     assert!(matches!(never, Err(WatchError::NotStarted(_))));
 }
-
-#[test]
-fn lost_events_are_told_once() {
-    let event = notify::Event::new(notify::EventKind::Other).set_flag(notify::event::Flag::Rescan);
-    assert!(!translate::is_noise(&event));
-    let mut told = Vec::new();
-    translate::at_once(&event, |event| told.push(event));
-    translate::confirmed(&event, |event| told.push(event));
-    assert_eq!(told, [WatchEvent::Overflow]);
+#[tokio::test]
+async fn unreadable_folder_is_refused_and_the_rest_goes_on() {
+    let mut desk = Desk::new();
+    let closed = desk.path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).unwrap();
+    let res = desk.watch("closed");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        println!("nothing is unreadable for root");
+    } else {
+        assert!(matches!(res, Err(WatchError::Refused { .. })), "{res:?}");
+    }
+    desk.expect(&Appeared(closed)).await;
+    let notebook = desk.notebook();
+    fs::write(&notebook, "new").unwrap();
+    desk.expect(&Touched(notebook)).await;
 }

@@ -1,6 +1,7 @@
 //! What an event of notify means for nbsync.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use notify::Event;
@@ -45,8 +46,21 @@ pub(super) fn at_once(event: &Event, send: impl FnMut(WatchEvent)) {
     }
 }
 
+/// Tells debounced events, each meaning once: a new file was made and written and
+/// closed, but one look is enough.
+pub(super) fn all_confirmed(events: impl Iterator<Item = Event>, mut send: impl FnMut(WatchEvent)) {
+    let mut told = HashSet::new();
+    for event in events {
+        confirmed(&event, |event| {
+            if told.insert(event.clone()) {
+                send(event);
+            }
+        });
+    }
+}
+
 /// Tells a debounced event, when what it is about is a moment old.
-pub(super) fn confirmed(event: &Event, send: impl FnMut(WatchEvent)) {
+fn confirmed(event: &Event, send: impl FnMut(WatchEvent)) {
     let paths = event.paths.iter();
     match event.kind {
         EventKind::Access(_) => tell(paths, touched, send),
@@ -82,7 +96,7 @@ pub(super) fn polled(event: &Event, send: impl FnMut(WatchEvent)) {
 ///
 /// A path that isn't UTF-8 can't be synced; the walk reports it.
 fn tell<'a>(
-    paths: impl Iterator<Item = &'a std::path::PathBuf>,
+    paths: impl Iterator<Item = &'a PathBuf>,
     meaning: fn(&Utf8Path) -> WatchEvent,
     mut send: impl FnMut(WatchEvent),
 ) {
@@ -126,4 +140,79 @@ fn look(path: &Utf8Path) -> WatchEvent {
 
 fn is_folder(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{DataChange, Flag, MetadataKind, RemoveKind};
+
+    use super::*;
+
+    const NAME: EventKind = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+    const CLOSE: EventKind = EventKind::Access(AccessKind::Close(AccessMode::Write));
+
+    fn event(kind: EventKind, path: &str) -> Event {
+        Event::new(kind).add_path(path.into())
+    }
+
+    /// What an event of a path that isn't there means at once, and confirmed.
+    #[track_caller]
+    fn check(kind: EventKind, now: Option<WatchEvent>, later: Option<WatchEvent>) {
+        let event = event(kind, "/none/a.py");
+        let mut told = Vec::new();
+        at_once(&event, |event| told.push(event));
+        assert_eq!(told, now.into_iter().collect::<Vec<_>>(), "at once");
+        told.clear();
+        confirmed(&event, |event| told.push(event));
+        assert_eq!(told, later.into_iter().collect::<Vec<_>>(), "confirmed");
+    }
+
+    #[test]
+    fn ends_of_saves_are_told_at_once() {
+        let touched = || Some(touched("/none/a.py".into()));
+        let gone = || Some(gone("/none/a.py".into()));
+        check(CLOSE, touched(), touched());
+        check(NAME, touched(), gone());
+        check(EventKind::Create(CreateKind::File), None, touched());
+        check(EventKind::Remove(RemoveKind::File), gone(), gone());
+        check(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), None, touched());
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        check(written, None, if HAS_CLOSE_WRITE { None } else { touched() });
+    }
+
+    #[test]
+    fn new_folder_is_told_at_once() {
+        let appeared = Some(appeared("/none/a.py".into()));
+        let touched = Some(touched("/none/a.py".into()));
+        check(EventKind::Create(CreateKind::Folder), appeared, touched);
+        let mut told = Vec::new();
+        at_once(&event(NAME, "/proc"), |event| told.push(event));
+        assert_eq!(told, [WatchEvent::Appeared("/proc".into())], "moved in");
+    }
+
+    #[test]
+    fn one_meaning_is_confirmed_once() {
+        let events =
+            [EventKind::Create(CreateKind::File), CLOSE].map(|kind| event(kind, "/none/a"));
+        let mut told = Vec::new();
+        all_confirmed(events.into_iter(), |event| told.push(event));
+        assert_eq!(told, [touched("/none/a".into())]);
+    }
+
+    #[test]
+    fn opening_and_reading_is_noise() {
+        assert!(is_noise(&event(EventKind::Access(AccessKind::Open(AccessMode::Any)), "/a")));
+        assert!(is_noise(&event(EventKind::Access(AccessKind::Close(AccessMode::Read)), "/a")));
+        assert!(!is_noise(&event(CLOSE, "/a")));
+    }
+
+    #[test]
+    fn lost_events_are_told_once() {
+        let event = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+        assert!(!is_noise(&event));
+        let mut told = Vec::new();
+        at_once(&event, |event| told.push(event));
+        confirmed(&event, |event| told.push(event));
+        assert_eq!(told, [WatchEvent::Overflow]);
+    }
 }
