@@ -54,7 +54,11 @@ fn git_folder(root: &Utf8Path) -> Option<Utf8PathBuf> {
         if path.is_dir() {
             return Some(path);
         }
-        // Of a linked work tree or a submodule, it is a file that says where.
+        // Of a linked work tree or a submodule, it is a file that says where. Reading a
+        // pipe might never end.
+        if !path.is_file() {
+            return None;
+        }
         let text = std::fs::read_to_string(&path).ok()?;
         Some(folder.join(text.strip_prefix("gitdir:")?.trim()))
     })

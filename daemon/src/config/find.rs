@@ -63,17 +63,17 @@ pub(super) fn user_wide(dirs: &Dirs) -> Result<Option<Found>, ConfigError> {
 
 /// Reads a file, if there is one.
 fn read(path: &Utf8Path) -> Result<Option<String>, ConfigError> {
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            return match error.kind() {
-                io::ErrorKind::NotFound
-                | io::ErrorKind::NotADirectory
-                | io::ErrorKind::IsADirectory => Ok(None),
-                _ => Err(ConfigError::Unreadable { path: path.to_owned(), source: error }),
-            };
-        }
-    };
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        // Reading a pipe might never end.
+        Ok(metadata) if !metadata.is_file() => return Ok(None),
+        Ok(_) => (),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Ok(None),
+            _ => return Err(unreadable(error)),
+        },
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         ConfigError::Invalid {

@@ -1,7 +1,5 @@
 //! What git ignores.
 
-use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -23,10 +21,12 @@ impl Layer {
     /// A file that can't be read or understood ignores nothing, as in git; a
     /// pattern that can't be is left out.
     fn read(folder: &Utf8Path, file: &Utf8Path, above: Option<Arc<Self>>) -> Option<Arc<Self>> {
+        // Reading a pipe might never end.
+        if !file.is_file() {
+            return above;
+        }
         let mut builder = GitignoreBuilder::new("");
-        if let Some(error) = builder.add(file)
-            && !is_missing(&error)
-        {
+        if let Some(error) = builder.add(file) {
             tracing::warn!(%file, %error, "cannot use all that git ignores");
         }
         let matcher = match builder.build() {
@@ -79,11 +79,8 @@ pub(super) fn above(root: &Utf8Path, excludes: Option<&Utf8Path>) -> Option<Arc<
         rules = Layer::read(top, excludes, rules);
     }
     let Some(repository) = repository else { return rules };
-    // In a linked worktree `.git` is a file, and the folder is elsewhere.
-    let exclude = repository.join(".git/info/exclude");
-    if fs::symlink_metadata(&exclude).is_ok() {
-        rules = Layer::read(repository, &exclude, rules);
-    }
+    // Not of a linked worktree, whose folder is elsewhere.
+    rules = Layer::read(repository, &repository.join(".git/info/exclude"), rules);
     let mut between: Vec<_> =
         root.ancestors().skip(1).take_while(|it| it.starts_with(repository)).collect();
     between.reverse();
@@ -95,8 +92,4 @@ pub(super) fn above(root: &Utf8Path, excludes: Option<&Utf8Path>) -> Option<Arc<
         }
     }
     rules
-}
-
-fn is_missing(error: &ignore::Error) -> bool {
-    error.io_error().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

@@ -246,11 +246,14 @@ fn link_is_a_candidate_if_its_file_is_in_the_root_and_not_one() {
 
 #[test]
 fn pipes_are_left_alone() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     let tree = Tree::new(&["a.py"]);
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    let path = tree.root().join("pipe.ipynb");
-    rustix::fs::mknodat(rustix::fs::CWD, path.as_std_path(), rustix::fs::FileType::Fifo, mode, 0)
-        .unwrap();
+    for name in ["pipe.ipynb", ".gitignore", "nbsync.toml"] {
+        let path = tree.root().join(name);
+        mknodat(CWD, path.as_std_path(), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    }
+    assert_eq!(Config::load(&tree.root(), &tree.dirs).unwrap(), Config::default());
     let walk = tree.walk();
     assert_eq!(walk.candidates, ["a.py"]);
     assert_eq!(walk.skipped, [Skipped { path: "pipe.ipynb".into(), reason: SkipReason::NotAFile }]);
