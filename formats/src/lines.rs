@@ -71,6 +71,11 @@ pub(crate) fn split_lines(text: &str) -> Vec<&str> {
     line_spans(text).into_iter().map(|line| &text[line.content()]).collect()
 }
 
+/// Whether a text ends in a line break.
+pub(crate) fn ends_line(text: &str) -> bool {
+    text.ends_with(is_line_break)
+}
+
 fn is_line_break(char: char) -> bool {
     matches!(
         char,

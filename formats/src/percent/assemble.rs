@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::document::Percent;
 use super::pep8;
+use super::reader::Region;
 use crate::languages::Script;
-use crate::lines::split_lines;
+use crate::lines::{ends_line, split_lines};
 use crate::{Cell, FormatName, PrintError, Printed};
 
 /// The text of one cell.
@@ -59,6 +60,7 @@ pub(super) fn assemble(
     let document = Percent::parse(Arc::from(text), name, script)
         .map_err(|err| PrintError::Unfaithful(err.to_string()))?;
 
+    let region_starts: Vec<usize> = document.regions.iter().map(Region::start).collect();
     let mut origins = Vec::new();
     let mut n_read = vec![0_usize; n_slots];
     for (cell, place) in document.notebook.cells.iter().zip(&document.places) {
@@ -83,8 +85,17 @@ pub(super) fn assemble(
     }
     for (slot, &n_read) in n_read.iter().enumerate() {
         let is_kept = parts.pieces.iter().any(|it| it.slot == Some(slot) && it.cell.is_some());
-        if n_read == 0 || (is_kept && n_read > 1) {
-            return Err(unfaithful(parts, Some(slot), "would not be read as a cell of its own"));
+        if n_read == 0 {
+            // The cell that covers its place is the one to blame.
+            let lost = parts.pieces.iter().position(|it| it.slot == Some(slot));
+            let start = lost.map_or(0, |lost| starts[lost]);
+            let cover = region_starts[..region_starts.partition_point(|&it| it <= start)].last();
+            let cover = cover.and_then(|cover| starts.iter().rposition(|it| it <= cover));
+            let slot = cover.and_then(|cover| parts.pieces[cover].slot).or(Some(slot));
+            return Err(unfaithful(parts, slot, "would swallow what follows it"));
+        }
+        if is_kept && n_read > 1 {
+            return Err(unfaithful(parts, Some(slot), "would be split"));
         }
     }
     if document.notebook.script != parts.script {
@@ -142,7 +153,7 @@ fn join(parts: &mut Parts, script: &Script) -> (String, Vec<usize>) {
 }
 
 fn end_line(text: &mut String, newline: &str) {
-    if !text.is_empty() && text != "\u{feff}" && !text.ends_with(['\n', '\r']) {
+    if !text.is_empty() && text != "\u{feff}" && !ends_line(text) {
         text.push_str(newline);
     }
 }

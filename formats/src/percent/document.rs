@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A script with cell markers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Percent {
     pub(super) text: Arc<str>,
     /// What the header says, or else what the caller asked for.

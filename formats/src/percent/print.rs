@@ -46,9 +46,6 @@ pub(super) fn print(
     let block = header_text::block(root.as_deref().unwrap_or_default(), &shown);
     let has_block = !block.is_empty();
     head.extend(block.iter().map(|line| header_text::comment(line, script)));
-    if has_block {
-        head.push(String::new());
-    }
 
     let mut pieces = Vec::new();
     if let Some(block) = &notebook.script {
@@ -61,6 +58,9 @@ pub(super) fn print(
         }
         let piece = new_piece(&cell, &context, "\n");
         pieces.push(Piece { slot: Some(slot), ..piece });
+    }
+    if has_block && !pieces.is_empty() {
+        head.push(String::new());
     }
     let mut parts = Parts {
         head: head.into_iter().map(|line| line + "\n").collect(),
@@ -108,15 +108,12 @@ fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> bool {
         text.push('\n');
         text.push_str(line);
     }
-    // A blank line at the end is content if another cell follows.
-    text.push_str("\n\n");
-    text.push_str(context.script.comment);
-    text.push_str(" %%");
-    if !context.script.comment_suffix.is_empty() {
-        text.push(' ');
-        text.push_str(context.script.comment_suffix);
+    // Another cell follows, and what could close a fence that stays open.
+    text.push_str("\n\n# %%\n");
+    for char in ["`", "~"] {
+        let longest = cell.source.split(|it| !char.starts_with(it)).map(str::len).max();
+        text.push_str(&format!("# {}\n", char.repeat(longest.unwrap_or(0).max(3))));
     }
-    text.push('\n');
     let regions = read(&text, &line_spans(&text), 0, context);
     let [region, _] = regions.as_slice() else { return false };
     region.cell.kind == cell.kind && region.cell.source == cell.source

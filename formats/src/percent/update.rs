@@ -13,7 +13,7 @@ use super::print::{self, new_piece};
 use super::reader::{Quotes, Region};
 use super::writer::CellText;
 use super::{pep8, reader};
-use crate::lines::{line_spans, split_lines};
+use crate::lines::{ends_line, line_spans, split_lines};
 use crate::{
     Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, PrintError, Printed,
     Slot, script,
@@ -27,6 +27,10 @@ pub(super) fn update(
     carry: Carry,
 ) -> Result<Printed, PrintError> {
     let target = target(old, attributes, carry);
+    if is_unchanged(old, slots, &target) {
+        let origins = (0..slots.len()).map(Some).collect();
+        return Ok(Printed { document: Box::new(old.clone()), origins });
+    }
     let cells: Vec<Cell> = slots.iter().map(|slot| target_cell(old, slot, carry)).collect();
 
     // A raw cell with a YAML header at the top is the top of the header.
@@ -73,10 +77,19 @@ pub(super) fn update(
         head_slot,
         pieces: pieces.into_iter().map(|(piece, _)| piece).collect(),
         newline: old.newline(),
-        has_final_newline: old.text.ends_with(['\n', '\r']),
+        has_final_newline: ends_line(&old.text),
         script: target.script.clone(),
     };
     assemble(&mut parts, slots.len(), old.name, old.context.script)
+}
+
+fn is_unchanged(old: &Percent, slots: &[Slot], target: &Notebook) -> bool {
+    let Notebook { metadata, marimo, script, cells } = &old.notebook;
+    slots.len() == cells.len()
+        && slots.iter().enumerate().all(|(idx, slot)| *slot == Slot::Keep(idx))
+        && *metadata == target.metadata
+        && *marimo == target.marimo
+        && *script == target.script
 }
 
 /// A piece, and the region of the old text that it comes from.

@@ -102,9 +102,12 @@ impl CellText {
 
     /// Returns the marker line with what already stands before `%%` in it.
     pub(super) fn marker_behind(&self, start: &str, context: &Context) -> String {
-        let blank = if self.options.is_empty() || self.options.starts_with('%') { "" } else { " " };
+        let is_depth = self.options.starts_with('%');
+        let blank = if self.options.is_empty() || is_depth { "" } else { " " };
         let suffix = context.script.comment_suffix;
-        let end = if suffix.is_empty() { "" } else { " " };
+        // Percent signs alone are no marker.
+        let is_bare = is_depth && self.options.bytes().all(|byte| byte == b'%');
+        let end = if suffix.is_empty() && !is_bare { "" } else { " " };
         format!("{start}%%{blank}{}{end}{suffix}", self.options)
     }
 }
