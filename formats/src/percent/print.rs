@@ -102,7 +102,8 @@ pub(super) fn cell_text(cell: &Cell, shown: &Map<String, Value>, context: &Conte
         .unwrap_or(commented)
 }
 
-fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> bool {
+/// Whether a text reads back as its cell, whatever cells follow it.
+pub(super) fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> bool {
     let mut text = printed.marker(context);
     for line in &printed.body {
         text.push('\n');
@@ -112,7 +113,9 @@ fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> bool {
     text.push_str("\n\n# %%\n");
     for char in ["`", "~"] {
         let longest = cell.source.split(|it| !char.starts_with(it)).map(str::len).max();
-        text.push_str(&format!("# {}\n", char.repeat(longest.unwrap_or(0).max(3))));
+        text.push_str("# ");
+        text.push_str(&char.repeat(longest.unwrap_or(0).max(3)));
+        text.push('\n');
     }
     let regions = read(&text, &line_spans(&text), 0, context);
     let [region, _] = regions.as_slice() else { return false };

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::context::{Context, is_active};
+use super::fence::{Closers, Fence};
 use super::options::{self, Options};
 use crate::languages::{self, Script};
 use crate::lines::{LineSpan, is_blank, is_space, split_lines, trim, trim_start};
@@ -73,10 +74,6 @@ struct Reader<'a> {
     commented: OnceCell<Closers>,
     bare: OnceCell<Closers>,
 }
-
-/// For each line, the longest fence of backticks and of tildes that it or a
-/// later line can close.
-type Closers = Vec<[usize; 2]>;
 
 impl<'a> Reader<'a> {
     fn line(&self, idx: usize) -> &'a str {
@@ -157,7 +154,7 @@ impl<'a> Reader<'a> {
     fn next_marker(&self, start: usize, kind: CellKind, comment: &str, language: &str) -> usize {
         let script = self.context.script;
         let mut scanner = StringScanner::new(language);
-        let mut open = None;
+        let mut open: Option<Fence> = None;
         for idx in start..self.lines.len() {
             let line = self.line(idx);
             let is_quoted = scanner.is_quoted();
@@ -168,13 +165,13 @@ impl<'a> Reader<'a> {
             if kind != CellKind::Code {
                 let text = uncomment_line(line, comment, script.comment_suffix);
                 if let Some(fence) = open {
-                    if closes(text, fence) {
+                    if fence.is_closed_by(text) {
                         open = None;
                     }
                     continue;
                 }
-                if let Some(fence) = opening(text)
-                    && self.is_closed(idx + 1, fence, comment)
+                if let Some(fence) = Fence::opened_by(text)
+                    && self.closers(comment).has(fence, idx + 1)
                 {
                     open = Some(fence);
                     continue;
@@ -249,25 +246,14 @@ impl<'a> Reader<'a> {
         *source = format!("{magic}{language}{arguments}\n{source}");
     }
 
-    /// Whether a line from `from` on closes a fence.
-    fn is_closed(&self, from: usize, (char, len): (u8, usize), comment: &str) -> bool {
+    /// The fences that are closed further down, in lines with this comment.
+    fn closers(&self, comment: &str) -> &Closers {
         let cell = if comment.is_empty() { &self.bare } else { &self.commented };
-        let closers = cell.get_or_init(|| {
-            let mut closers = vec![[0; 2]; self.lines.len() + 1];
-            for idx in (0..self.lines.len()).rev() {
-                closers[idx] = closers[idx + 1];
-                let suffix = self.context.script.comment_suffix;
-                let text = uncomment_line(self.line(idx), comment, suffix);
-                if let Some((char, len, rest)) = fence(text)
-                    && is_blank(rest)
-                {
-                    let longest = &mut closers[idx][usize::from(char == b'~')];
-                    *longest = len.max(*longest);
-                }
-            }
-            closers
-        });
-        len <= closers[from][usize::from(char == b'~')]
+        cell.get_or_init(|| {
+            let suffix = self.context.script.comment_suffix;
+            let lines = (0..self.lines.len()).map(|idx| self.line(idx));
+            Closers::new(lines.map(|line| uncomment_line(line, comment, suffix)))
+        })
     }
 }
 
@@ -386,25 +372,4 @@ fn uncomment_go(line: &str) -> String {
         }
         _ => line.to_owned(),
     }
-}
-
-/// The character and length of a fence, and what follows it.
-fn fence(text: &str) -> Option<(u8, usize, &str)> {
-    let rest = text.trim_start_matches(' ');
-    if text.len() - rest.len() > 3 {
-        return None;
-    }
-    let char = *rest.as_bytes().first().filter(|byte| matches!(byte, b'`' | b'~'))?;
-    let info = rest.trim_start_matches(char::from(char));
-    let len = rest.len() - info.len();
-    (len >= 3).then_some((char, len, info))
-}
-
-fn opening(text: &str) -> Option<(u8, usize)> {
-    let (char, len, info) = fence(text)?;
-    (char != b'`' || !info.contains('`')).then_some((char, len))
-}
-
-fn closes(text: &str, (char, len): (u8, usize)) -> bool {
-    fence(text).is_some_and(|(it, n, rest)| it == char && len <= n && is_blank(rest))
 }

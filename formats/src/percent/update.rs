@@ -8,11 +8,10 @@ use super::assemble::{Gap, Parts, Piece, assemble};
 use super::context::Context;
 use super::document::Percent;
 use super::filter::Filter;
-use super::header_text;
 use super::print::{self, new_piece};
 use super::reader::{Quotes, Region};
 use super::writer::CellText;
-use super::{pep8, reader};
+use super::{head, header_text, pep8, reader};
 use crate::lines::{ends_line, line_spans, split_lines};
 use crate::{
     Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, PrintError, Printed,
@@ -47,7 +46,7 @@ pub(super) fn update(
         }
     }
     let head_slot = root.is_some().then_some(0);
-    let (head, metadata) = head(old, &target, root.as_deref());
+    let (head, metadata) = head::head(old, &target, root.as_deref());
     let mut context = Context::new(&metadata, old.context.script, old.context.is_hydrogen);
     context.metadata_is_json |= old.context.metadata_is_json;
     let same_context = old.context.language == context.language;
@@ -160,114 +159,6 @@ fn target_cell(old: &Percent, slot: &Slot, carry: Carry) -> Cell {
     }
 }
 
-/// Returns what stands before the first cell, and the metadata in the header.
-fn head(old: &Percent, target: &Notebook, root: Option<&[String]>) -> (String, Map<String, Value>) {
-    let script = old.context.script;
-    let newline = old.newline();
-    let empty = Map::new();
-    let before = old.header.metadata().unwrap_or(&empty);
-    let is_changed =
-        target.metadata != old.notebook.metadata || target.marimo != old.notebook.marimo;
-    let old_root = old.notebook.cells.first().filter(|_| old.places.first() == Some(&None));
-    let old_root = old_root.and_then(|cell| header_text::front_matter(&cell.source));
-    if !is_changed && old_root.as_deref() == root {
-        return (old.text[..old.cells_start()].to_owned(), before.clone());
-    }
-
-    let mut after = before.clone();
-    if is_changed && (old.header.metadata().is_some() || !target.marimo.is_empty()) {
-        let representation = match before.get("jupytext") {
-            Some(options) => options.get("text_representation").cloned(),
-            None if old.header.metadata().is_some() => None,
-            None => Some(header_text::text_representation(old.name, script.extension)),
-        };
-        let print = |notebook: &Notebook| {
-            let mut metadata = notebook.metadata.clone();
-            // What the old header shows is shown, whatever the filter says.
-            let mut res =
-                header_text::metadata(&metadata, &notebook.marimo, representation.as_ref(), script);
-            metadata.retain(|key, _| before.contains_key(key) && !res.contains_key(key));
-            metadata.shift_remove("jupytext");
-            res.extend(metadata);
-            res
-        };
-        let (was, is) = (print(&old.notebook), print(target));
-        for key in was.keys().chain(is.keys()) {
-            if old.header.metadata().is_none() || was.get(key) != is.get(key) {
-                match is.get(key) {
-                    Some(value) => after.insert(key.clone(), value.clone()),
-                    None => after.shift_remove(key),
-                };
-            }
-        }
-    }
-
-    let mut lines: Vec<String> = Vec::new();
-    let line = |idx: usize| &old.text[old.head_lines[idx].content()];
-    let option = |notebook: &Notebook, key: &str| {
-        Some(notebook.metadata.get("jupytext")?.get(key)?.as_str()?.to_owned())
-    };
-    if let Some(executable) = option(target, "executable") {
-        lines.push(format!("#!{executable}"));
-    }
-    lines.extend(option(target, "encoding"));
-    let block = old.header.block.as_ref();
-    let uncommented = |idx: usize| super::header::uncomment(line(idx), script);
-    let is_same_root = old_root.as_deref() == root;
-    let new_block = match block {
-        // Lines that stay are copied with whatever is odd about them.
-        Some(block) if is_same_root || root.is_some() => {
-            let jupyter: Vec<&str> = block.jupyter.iter().map(|&idx| uncommented(idx)).collect();
-            let section = if after == *before {
-                jupyter.iter().map(|&line| line.to_owned()).collect()
-            } else if jupyter.is_empty() {
-                header_text::block(&[], &after).into_iter().filter(|it| it != "---").collect()
-            } else {
-                header_text::changed_section(&jupyter, before, &after)
-            };
-            let root: Vec<String> = root.unwrap_or_default().to_vec();
-            let is_root_first = block.jupyter.first() > block.root.first();
-            let mut inner = Vec::new();
-            if is_root_first {
-                inner.extend(root);
-                inner.extend(section);
-            } else {
-                inner.extend(section);
-                inner.extend(root);
-            }
-            if inner.is_empty() { inner } else { rules(inner) }
-        }
-        _ => header_text::block(root.unwrap_or_default(), &after),
-    };
-    let has_block = !new_block.is_empty();
-    lines.extend(new_block.iter().map(|line| header_text::comment(line, script)));
-    let mut head = String::new();
-    if old.text.starts_with('\u{feff}') {
-        head.push('\u{feff}');
-    }
-    for line in lines {
-        head.push_str(&line);
-        head.push_str(newline);
-    }
-    match block {
-        // The blank line behind the header, if there is one.
-        Some(block) if has_block => head.push_str(&old.text[gap_behind(old, block.close)]),
-        None if has_block => head.push_str(newline),
-        _ => {}
-    }
-    (head, after)
-}
-
-fn rules(mut lines: Vec<String>) -> Vec<String> {
-    lines.insert(0, "---".to_owned());
-    lines.push("---".to_owned());
-    lines
-}
-
-fn gap_behind(old: &Percent, close: usize) -> Range<usize> {
-    old.head_lines[close].next..old.cells_start()
-}
-
 fn kept_piece(old: &Percent, region: usize, is_first: bool, cell: Option<Cell>) -> Placed {
     let at = &old.regions[region];
     let mut text = String::new();
@@ -298,7 +189,10 @@ fn changed_piece(
     let quotes = at.quotes.as_ref().and_then(|quotes| fitting(quotes, &after.source));
     let was = CellText::new(before, at.quotes.as_ref(), shown, &old.context);
     let mut is = CellText::new(after, quotes.as_ref(), shown, context);
-    if was.body != is.body && quotes.is_none() {
+    let is_same_text = before.source == after.source && before.kind == after.kind;
+    let is_kept = is_same_text && was.body == is.body;
+    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context);
+    if !is_kept && !is_quoted {
         is = print::cell_text(after, shown, context);
     }
 
@@ -322,7 +216,7 @@ fn changed_piece(
             text.push_str(newline);
         }
     }
-    if was.body == is.body && was.indent == is.indent {
+    if was.body == is.body {
         text.push_str(&old.text[at.body.clone()]);
     } else {
         for line in &is.body {

@@ -77,7 +77,7 @@ impl CellText {
             || active_tag(&metadata).is_some();
         let kind = (!is_code).then_some(cell.kind);
         let is_json = context.metadata_is_json;
-        let options = options::print(kind, &metadata, is_json);
+        let options = print_options(kind, metadata, is_json);
 
         let mut indent = String::new();
         if is_code && is_active {
@@ -132,6 +132,29 @@ pub(super) fn safe_quotes(source: &str) -> Option<Quotes> {
         .into_iter()
         .find(|(quote, _)| !source.contains(quote))
         .map(|(quote, right)| Quotes { left: format!("{prefix}{quote}\n"), right })
+}
+
+/// Writes the options so that they read back, if that is possible.
+///
+/// A key without a value reads as a title if nothing stands before it.
+fn print_options(
+    kind: Option<CellKind>,
+    mut metadata: Map<String, Value>,
+    is_json: bool,
+) -> String {
+    let printed = options::print(kind, &metadata, is_json);
+    if is_json || options::parse(&printed).metadata == metadata {
+        return printed;
+    }
+    let bare = |value: &Value| value.is_null();
+    let keys: Vec<String> =
+        metadata.iter().filter(|(_, value)| bare(value)).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        metadata.shift_remove(&key);
+        metadata.insert(key, Value::Null);
+    }
+    let reordered = options::print(kind, &metadata, is_json);
+    if options::parse(&reordered).metadata == metadata { reordered } else { printed }
 }
 
 /// Returns the lines of a source; one that ends in a newline has an empty last
