@@ -3,6 +3,7 @@
 //! A cycle knows nothing of other pairings, so cycles run side by side.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use nbsync_formats::{Document, FormatName, ParseErrorKind};
@@ -10,6 +11,8 @@ use nbsync_formats::{Document, FormatName, ParseErrorKind};
 use crate::config::{Config, Layout};
 use crate::disk::{Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions};
 use crate::error::chain;
+use crate::record;
+use crate::store::Store;
 use crate::sync::Digest;
 use crate::sync::adopt::adopt;
 use crate::sync::base::{Base, Dialect};
@@ -25,6 +28,7 @@ const MAX_ROUNDS: usize = 4;
 /// What a cycle may use.
 pub(crate) struct Context<'a> {
     pub(crate) disk: &'a dyn Disk,
+    pub(crate) store: &'a dyn Store,
     pub(crate) config: &'a Config,
     /// Whether to write.
     pub(crate) write: bool,
@@ -45,7 +49,12 @@ pub(crate) struct Replica {
 /// What a cycle starts from.
 pub(crate) struct Start<'a> {
     pub(crate) replicas: &'a [Replica],
+    /// What they last agreed on, if it is in memory.
     pub(crate) base: Option<Arc<Base>>,
+    /// Where the store has it.
+    pub(crate) stored: Option<Digest>,
+    /// Whether the pairing has all the replicas that the configuration wants.
+    pub(crate) is_complete: bool,
     /// Replicas to read even if their stamps are the same.
     pub(crate) touched: &'a [usize],
     /// Whether a text that lost most of its cells was given time, and is meant.
@@ -75,6 +84,12 @@ pub(crate) enum End {
 pub(crate) struct Synced {
     pub(crate) replicas: Vec<Replica>,
     pub(crate) base: Arc<Base>,
+    /// The base that the edits were made to.
+    pub(crate) before: Option<Arc<Base>>,
+    /// Where the store has the new base, or why it doesn't.
+    pub(crate) stored: Result<Digest, String>,
+    /// When the last replica was written.
+    pub(crate) written_at: Instant,
     /// The positions of the replicas that were edited.
     pub(crate) from: Vec<usize>,
     /// The positions of those that were written.
@@ -148,9 +163,19 @@ fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
         let reason = format!("`{}` is gone, and will be made again", gone.spec.path);
         return Err(Wait::new(WaitKind::Missing, reason));
     }
-    let (specs, base) = complete(context, start, &known, &sights)?;
-    let is_new = specs.len() != known.len() || base.is_none();
-    if !is_new && sights.iter().all(|sight| matches!(sight, Sight::Unchanged)) {
+    let is_unchanged = sights.iter().all(|sight| matches!(sight, Sight::Unchanged));
+    if is_unchanged && start.is_complete && start.late.is_none() {
+        return Ok(End::Unchanged(known));
+    }
+    let before = load(context, start);
+    if before.is_none() {
+        // The files are all there is to know it from.
+        known.truncate(1);
+        known[0].digest = None;
+        sights = vec![look(context, &mut known[0], true)?];
+    }
+    let (specs, base) = complete(context, before.as_ref(), &known, &sights)?;
+    if is_unchanged && base.is_some() && specs.len() == known.len() && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
     extend(context, &specs, &mut known, &mut sights)?;
@@ -171,6 +196,27 @@ fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
     }
     let outcome = decide(base.as_deref(), &known, &documents)?;
     transition(context, base, known, &sights, documents, outcome)
+}
+
+/// Returns what the replicas last agreed on, if it is known.
+fn load(context: &Context<'_>, start: &Start<'_>) -> Option<Arc<Base>> {
+    if start.base.is_some() {
+        return start.base.clone();
+    }
+    let notebook = &start.replicas[0].spec.path;
+    let lost = |reason: &str| {
+        tracing::warn!(%notebook, "{reason}; its base is found again from the files");
+        None
+    };
+    match context.store.blob(start.stored?) {
+        Ok(Some(bytes)) => match record::from_bytes(&bytes) {
+            Ok(base) if base.replicas.len() == start.replicas.len() => Some(Arc::new(base)),
+            Ok(_) => lost("the stored base has other replicas"),
+            Err(err) => lost(&chain(&err)),
+        },
+        Ok(None) => lost("the stored base is missing"),
+        Err(err) => lost(&chain(&err)),
+    }
 }
 
 /// Looks at one file.
@@ -211,7 +257,7 @@ fn look(context: &Context<'_>, replica: &mut Replica, is_touched: bool) -> Resul
 /// those, if there is one.
 fn complete(
     context: &Context<'_>,
-    start: &Start<'_>,
+    base: Option<&Arc<Base>>,
     known: &[Replica],
     sights: &[Sight],
 ) -> Result<(Vec<ReplicaSpec>, Option<Arc<Base>>), Wait> {
@@ -219,10 +265,10 @@ fn complete(
     let wanted = |notebook: &nbsync_formats::Notebook| {
         replicas(&known[0].spec, notebook, &context.config.formats, beside)
     };
-    let Some(base) = &start.base else {
-        // The files are all there is to know it from.
+    let Some(base) = base else {
         let Sight::Text { text, .. } = &sights[0] else {
-            return Err(Wait::new(WaitKind::Unsettled, "its base is lost; it is read anew"));
+            let reason = format!("`{}` is gone", known[0].spec.path);
+            return Err(Wait::new(WaitKind::Unsettled, reason));
         };
         let document = parse(&known[0].spec, text)?;
         return Ok((wanted(document.notebook()), None));
@@ -403,9 +449,20 @@ fn transition(
         }
         outcome = decide(base.as_deref(), &known, &documents)?;
     }
+    let written_at = Instant::now();
+    let stored = if context.write {
+        record::to_bytes(&outcome.base)
+            .map_err(|err| chain(&err))
+            .and_then(|bytes| context.store.put_blob(&bytes).map_err(|err| chain(&err)))
+    } else {
+        Err("nothing is written".to_owned())
+    };
     Ok(End::Synced(Box::new(Synced {
         replicas: known,
         base: Arc::new(outcome.base),
+        before: base,
+        stored,
+        written_at,
         from,
         to,
         created,

@@ -17,6 +17,7 @@ mod discover;
 mod flush;
 mod pairing;
 mod status;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,13 +26,11 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::Config;
-use crate::cycle::{Context, Start, cycle};
 use crate::dirs::Dirs;
 use crate::disk::{Disk, Displaced, Stamp};
 use crate::error::chain;
 use crate::git::GitOperation;
-use crate::record;
-use crate::report::{DaemonState, NotebookState, Propagation, Report};
+use crate::report::{DaemonState, Propagation, Report};
 use crate::run::Reporter;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::base::Base;
@@ -57,12 +56,6 @@ const WALK: Duration = Duration::from_secs(600);
 
 /// How often old versions are forgotten.
 const COLLECT: Duration = Duration::from_secs(3600);
-
-/// How long writing waits for a git operation to end.
-const GIT_WAIT: Duration = Duration::from_millis(300);
-
-/// From this many due pairings on they are worked on side by side.
-const SIDE_BY_SIDE: usize = 8;
 
 /// What an engine is made of.
 pub(crate) struct Parts {
@@ -153,7 +146,7 @@ impl Engine {
             next_collect: now + COLLECT,
             propagated: Vec::new(),
         };
-        engine.load();
+        engine.load(now);
         engine
     }
 
@@ -182,7 +175,8 @@ impl Engine {
             return;
         }
         if path.file_name() == Some(".gitignore") {
-            self.parts.walker.forget(path.parent().unwrap_or(Utf8Path::new("")));
+            // What was left alone may be wanted now.
+            self.walk_below(path.parent().unwrap_or(Utf8Path::new("")), now);
         } else if self.parts.walker.is_candidate(&path) {
             self.discover(vec![path], now);
         }
@@ -213,6 +207,14 @@ impl Engine {
             self.make_due(&source, now);
         }
         self.skipped.retain(|skipped, _| !skipped.starts_with(&path));
+        self.parts.walker.forget(&path);
+        let folder = self.parts.walker.absolute(&path);
+        if let Some(watcher) = &mut self.parts.watcher {
+            watcher.unwatch(&folder);
+        }
+        if path.file_name() == Some(".gitignore") {
+            self.walk_below(path.parent().unwrap_or(Utf8Path::new("")), now);
+        }
     }
 
     /// Makes the pairing of a file due, if it has one.
@@ -317,156 +319,6 @@ impl Engine {
         self.set_state(state, reason);
     }
 
-    /// Works on the pairings that are due.
-    fn work(&mut self, now: Instant) {
-        if matches!(self.state, DaemonState::Paused | DaemonState::Halted) {
-            return;
-        }
-        let sources: Vec<Utf8PathBuf> = self
-            .due
-            .iter()
-            .filter(|(_, due)| due.at <= now)
-            .map(|(source, _)| source.clone())
-            .collect();
-        if sources.is_empty() {
-            return;
-        }
-        self.git = crate::git::operation_in_progress(self.parts.walker.root());
-        if let Some(operation) = self.git {
-            for source in &sources {
-                if let Some(due) = self.due.get_mut(source) {
-                    due.at = now + GIT_WAIT;
-                }
-                if let Some(pairing) = self.pairings.get_mut(source)
-                    && pairing.state == NotebookState::Synced
-                {
-                    pairing.state = NotebookState::Pending;
-                    pairing.reason = Some(format!("{operation}; waiting for its end"));
-                }
-            }
-            return;
-        }
-        match self.all_gone_reason() {
-            Some(reason) if !self.deletions_are_meant => {
-                self.halt(reason);
-                return;
-            }
-            Some(_) => {}
-            None => self.deletions_are_meant = false,
-        }
-        if sources.len() < SIDE_BY_SIDE {
-            for source in sources {
-                if let Some(job) = self.job(&source, now) {
-                    let end = cycle(&self.context(), &job.start());
-                    self.apply(&source, job, end);
-                }
-            }
-        } else {
-            self.work_side_by_side(&sources, now);
-        }
-    }
-
-    fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {
-        let total = sources.len();
-        let mut done = 0;
-        let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
-        // In portions, so that only a few bases are in memory at a time.
-        for portion in sources.chunks(256) {
-            let jobs: Vec<(Utf8PathBuf, Job)> = portion
-                .iter()
-                .filter_map(|source| Some((source.clone(), self.job(source, now)?)))
-                .collect();
-            let context = self.context();
-            let next = std::sync::atomic::AtomicUsize::new(0);
-            let ends = std::thread::scope(|scope| {
-                let work = || {
-                    let mut ends = Vec::new();
-                    while let Some((_, job)) =
-                        jobs.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-                    {
-                        ends.push((job.number, cycle(&context, &job.start())));
-                    }
-                    ends
-                };
-                let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
-                let mut ends: HashMap<usize, _> = HashMap::new();
-                for thread in threads {
-                    // A cycle that panicked takes the others of its thread along;
-                    // those stay due.
-                    ends.extend(thread.join().unwrap_or_default());
-                }
-                ends
-            });
-            let mut ends = ends;
-            done += portion.len();
-            for (source, job) in jobs {
-                match ends.remove(&job.number) {
-                    Some(end) => self.apply(&source, job, end),
-                    None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
-                }
-            }
-            self.commit();
-            self.report(&Report::Progress { done, total });
-        }
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context {
-            disk: self.parts.disk.as_ref(),
-            config: &self.parts.config,
-            write: self.writes,
-            durable: true,
-        }
-    }
-
-    /// Takes what a cycle of a pairing needs.
-    fn job(&mut self, source: &Utf8Path, now: Instant) -> Option<Job> {
-        let due = self.due.remove(source)?;
-        if self.pairings.get(source)?.blocked.is_some() {
-            return None;
-        }
-        let base = self.base(source);
-        let pairing = self.pairings.get_mut(source)?;
-        if base.is_none() {
-            pairing.forget_base();
-        }
-        let touched = due.touched.iter().copied().collect();
-        let replicas = pairing.replicas.clone();
-        Some(Job { number: self.number(), replicas, base, touched, due, now })
-    }
-
-    fn number(&mut self) -> usize {
-        self.n_jobs += 1;
-        self.n_jobs
-    }
-
-    /// Returns what a pairing last agreed on, if it is known.
-    fn base(&mut self, source: &Utf8Path) -> Option<Arc<Base>> {
-        if let Some(base) = self.bases.get(source) {
-            return Some(base);
-        }
-        let digest = self.pairings.get(source)?.base?;
-        let base = match self.parts.store.blob(digest) {
-            Ok(Some(bytes)) => match record::from_bytes(&bytes) {
-                Ok(base) => Arc::new(base),
-                Err(err) => {
-                    tracing::warn!(notebook = %source, "{}; it is found again from the files", chain(&err));
-                    return None;
-                }
-            },
-            Ok(None) => {
-                tracing::warn!(notebook = %source, "its base is missing in the store; it is found again from the files");
-                return None;
-            }
-            Err(err) => {
-                tracing::warn!(notebook = %source, "{}; the base is found again from the files", chain(&err));
-                return None;
-            }
-        };
-        self.bases.put(source, Arc::clone(&base));
-        Some(base)
-    }
-
     /// Reads the tree for the first time.
     pub(crate) fn scan(&mut self, now: Instant) {
         self.report(&Report::Scanning { root: self.parts.walker.root().to_owned() });
@@ -495,6 +347,9 @@ impl Engine {
         self.rescan(now);
         let all: Vec<Utf8PathBuf> = self.pairings.keys().cloned().collect();
         for source in all {
+            if let Some(pairing) = self.pairings.get_mut(&source) {
+                pairing.is_complete = false;
+            }
             self.make_due(&source, now);
         }
         Ok(())
@@ -523,12 +378,10 @@ impl Engine {
     }
 
     /// Finishes what can't wait for the next start.
+    ///
+    /// Replaced files can: an editor may still have them open.
     pub(crate) fn stop(&mut self) {
         if self.writes {
-            let now = Instant::now();
-            for late in std::mem::take(&mut self.displaced) {
-                self.finish_displaced(&late, now);
-            }
             self.commit();
         }
         self.report(&Report::Stopped);
@@ -541,28 +394,5 @@ impl Engine {
 
     fn report(&mut self, report: &Report) {
         (self.parts.reporter)(report);
-    }
-}
-
-/// One cycle to be run.
-struct Job {
-    number: usize,
-    replicas: Vec<crate::cycle::Replica>,
-    base: Option<Arc<Base>>,
-    touched: Vec<usize>,
-    due: Due,
-    now: Instant,
-}
-
-impl Job {
-    fn start(&self) -> Start<'_> {
-        Start {
-            replicas: &self.replicas,
-            base: self.base.clone(),
-            touched: &self.touched,
-            is_meant: self.due.is_meant,
-            is_missing: self.due.is_missing,
-            late: None,
-        }
     }
 }

@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 /// Why stored bytes are not a base.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RecordError {
+pub(crate) enum RecordError {
     /// They are something else.
     #[error("cannot read the stored base")]
     Json(#[from] serde_json::Error),
@@ -47,7 +47,7 @@ struct ReplicaRecord {
 }
 
 /// Writes a base.
-pub fn to_bytes(base: &Base) -> Result<Vec<u8>, RecordError> {
+pub(crate) fn to_bytes(base: &Base) -> Result<Vec<u8>, RecordError> {
     let replicas = base
         .replicas
         .iter()
@@ -70,7 +70,7 @@ pub fn to_bytes(base: &Base) -> Result<Vec<u8>, RecordError> {
 }
 
 /// Reads a base, and parses its texts.
-pub fn from_bytes(bytes: &[u8]) -> Result<Base, RecordError> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Base, RecordError> {
     let record: BaseRecord = serde_json::from_slice(bytes)?;
     if record.version != VERSION {
         return Err(RecordError::Version(record.version));

@@ -6,11 +6,11 @@ use std::time::{Instant, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
-use super::{Batch, Engine, GRACE, Job, Keep, LATE, LateWriter, NewEntry};
+use super::work::Job;
+use super::{Batch, Engine, GRACE, Keep, LATE, LateWriter, NewEntry};
 use crate::cycle::{End, Start, Synced, Wait, WaitKind, cycle, folders};
-use crate::disk::{Displaced, Late, Lock};
+use crate::disk::{Displaced, Late, Lock, ReadError};
 use crate::error::chain;
-use crate::record;
 use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::sync::edit::Edit;
 use crate::sync::merge::is_conflict_cell;
@@ -22,9 +22,13 @@ impl Engine {
                 if let Some(pairing) = self.pairings.get_mut(source) {
                     pairing.replicas = replicas;
                     let was = pairing.state;
-                    if matches!(was, NotebookState::Held | NotebookState::Pending) {
+                    let is_news = matches!(was, NotebookState::Held | NotebookState::Pending);
+                    if is_news {
                         pairing.state = NotebookState::Synced;
                         pairing.reason = None;
+                    }
+                    if is_news || !pairing.is_complete {
+                        pairing.is_complete = true;
                         self.dirty.insert(source.to_owned());
                     }
                     if was == NotebookState::Held {
@@ -39,8 +43,8 @@ impl Engine {
     }
 
     fn synced(&mut self, source: &Utf8Path, job: &Job, synced: Synced) {
-        let now = Instant::now();
-        self.watch_new_folders(&synced, job.now);
+        let now = synced.written_at;
+        self.watch_new_folders(&synced);
         let Some(pairing) = self.pairings.get_mut(source) else { return };
         let was = pairing.state;
         for replica in &synced.replicas {
@@ -81,20 +85,18 @@ impl Engine {
         pairing.state = if has_conflict { NotebookState::Conflict } else { NotebookState::Synced };
         pairing.reason = has_conflict.then(|| CONFLICT_REASON.to_owned());
         pairing.replicas = synced.replicas;
+        pairing.is_complete = true;
         for (replica, displaced) in synced.displaced {
             self.displaced.push(LateWriter {
                 at: now + LATE,
                 source: source.to_owned(),
                 replica,
                 displaced,
-                base: job.base.clone(),
+                base: synced.before.clone(),
             });
         }
         self.bases.put(source, Arc::clone(&synced.base));
-        match record::to_bytes(&synced.base)
-            .map_err(|err| chain(&err))
-            .and_then(|bytes| self.parts.store.put_blob(&bytes).map_err(|err| chain(&err)))
-        {
+        match synced.stored {
             Ok(digest) => {
                 pairing.base = Some(digest);
                 self.dirty.insert(source.to_owned());
@@ -106,10 +108,10 @@ impl Engine {
         }
     }
 
-    fn watch_new_folders(&mut self, synced: &Synced, now: Instant) {
+    fn watch_new_folders(&mut self, synced: &Synced) {
         let folders: std::collections::BTreeSet<Utf8PathBuf> = folders(synced).collect();
         for folder in folders {
-            self.watch(&folder, now);
+            self.watch(&folder);
         }
     }
 
@@ -227,27 +229,24 @@ impl Engine {
         let (ripe, rest): (Vec<LateWriter>, Vec<LateWriter>) =
             std::mem::take(&mut self.displaced).into_iter().partition(|late| late.at <= now);
         self.displaced = rest;
-        for late in ripe {
-            self.finish_displaced(&late, now);
-        }
+        self.finish_displaced(&ripe, now);
     }
 
-    /// Keeps what a replaced file held, takes up what was saved into it later, and
-    /// removes it.
-    pub(super) fn finish_displaced(&mut self, late: &LateWriter, now: Instant) {
-        match self.parts.disk.recheck(&late.displaced) {
-            Ok(Late::Gone) => return,
-            Ok(Late::Changed(bytes)) => {
-                tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
-                self.merge_late(late, bytes, now);
-            }
-            Ok(Late::Unchanged) => {}
-            Err(err) => {
-                tracing::warn!("{}", chain(&err));
-                return;
+    /// Keeps what replaced files held, takes up what was saved into them later, and
+    /// removes them.
+    pub(super) fn finish_displaced(&mut self, ripe: &[LateWriter], now: Instant) {
+        for late in ripe {
+            match self.parts.disk.recheck(&late.displaced) {
+                Ok(Late::Changed(bytes)) => {
+                    tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
+                    self.merge_late(late, bytes, now);
+                }
+                Ok(Late::Unchanged | Late::Gone) => {}
+                Err(err) => tracing::warn!("{}", chain(&err)),
             }
         }
-        self.keep(&late.source, &late.displaced);
+        let all: Vec<_> = ripe.iter().map(|late| (late.source.clone(), &late.displaced)).collect();
+        self.keep(&all);
     }
 
     /// Takes up replaced files that an earlier process left behind.
@@ -266,46 +265,62 @@ impl Engine {
                     continue;
                 }
             };
-            for displaced in found {
-                let source = self.by_path.get(&displaced.origin).cloned().unwrap_or_default();
-                self.keep(&source, &displaced);
+            let all: Vec<_> = found
+                .iter()
+                .map(|displaced| {
+                    let origin = self.parts.walker.relative(&displaced.origin);
+                    let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
+                    (source.unwrap_or_default(), displaced)
+                })
+                .collect();
+            self.keep(&all);
+        }
+    }
+
+    /// Moves replaced files into the history. One for which that fails stays where it
+    /// is.
+    fn keep(&mut self, displaced: &[(Utf8PathBuf, &Displaced)]) {
+        let mut kept = Vec::new();
+        for (source, displaced) in displaced {
+            match self.keep_one(source, displaced) {
+                Ok(true) => kept.push(displaced),
+                Ok(false) => {}
+                Err(reason) => tracing::error!("{reason}; kept as `{}`", displaced.path),
+            }
+        }
+        if kept.is_empty() {
+            return;
+        }
+        if let Err(err) = self.parts.store.sync_blobs() {
+            tracing::error!("{}; replaced files are kept where they are", chain(&err));
+            return;
+        }
+        self.commit();
+        for displaced in kept {
+            if let Err(err) = self.parts.disk.discard(displaced) {
+                tracing::warn!("{}", chain(&err));
             }
         }
     }
 
-    /// Moves a replaced file into the history. If that fails it stays where it is.
-    fn keep(&mut self, source: &Utf8Path, displaced: &Displaced) {
-        let path = &displaced.path;
-        let stored =
-            self.parts.disk.read(path, u64::MAX, Lock::None).map_err(|err| chain(&err)).and_then(
-                |contents| {
-                    let len = contents.bytes.len() as u64;
-                    let digest =
-                        self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
-                    self.parts.store.sync_blobs().map_err(|err| chain(&err))?;
-                    Ok((digest, len))
-                },
-            );
-        let (digest, len) = match stored {
-            Ok(stored) => stored,
-            Err(reason) => {
-                tracing::error!("{reason}; kept as `{path}`");
-                return;
-            }
+    /// Copies a replaced file into the history. Returns false if it is gone.
+    fn keep_one(&mut self, source: &Utf8Path, displaced: &Displaced) -> Result<bool, String> {
+        let contents = match self.parts.disk.read(&displaced.path, u64::MAX, Lock::None) {
+            Ok(contents) => contents,
+            Err(ReadError::Absent { .. }) => return Ok(false),
+            Err(err) => return Err(chain(&err)),
         };
+        let digest = self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
         let replica = self.parts.walker.relative(&displaced.origin).unwrap_or(&displaced.origin);
         let entry = NewEntry {
             time_ms: now_ms(),
             replica: replica.to_owned(),
             digest,
-            len,
+            len: contents.bytes.len() as u64,
             reason: "replaced".to_owned(),
         };
         self.history.push((source.to_string(), entry));
-        self.commit();
-        if let Err(err) = self.parts.disk.discard(displaced) {
-            tracing::warn!("{}", chain(&err));
-        }
+        Ok(true)
     }
 
     /// Forgets old versions.
@@ -334,6 +349,8 @@ impl Engine {
         let start = Start {
             replicas: &replicas,
             base: Some(Arc::clone(base)),
+            stored: None,
+            is_complete: false,
             touched: &all,
             is_meant: true,
             is_missing: true,
@@ -344,6 +361,8 @@ impl Engine {
             number: self.number(),
             replicas: replicas.clone(),
             base: Some(Arc::clone(base)),
+            stored: None,
+            is_complete: false,
             touched: all,
             due: Due::new(now),
             now,
@@ -355,7 +374,10 @@ impl Engine {
     pub(super) fn commit(&mut self) {
         let mut batch = Batch { history: std::mem::take(&mut self.history), ..Batch::default() };
         for source in std::mem::take(&mut self.dirty) {
-            let record = self.pairings.get(&source).and_then(PairingRecord::of);
+            let record = self
+                .pairings
+                .get(&source)
+                .and_then(|pairing| PairingRecord::of(pairing, &self.parts.config));
             let Some(record) = record else { continue };
             match serde_json::to_vec(&record) {
                 Ok(bytes) => batch.put.push((source.into_string(), bytes)),

@@ -15,7 +15,7 @@ use crate::sync::pairing::{WORKDIR, extension, group, stem};
 
 impl Engine {
     /// Takes the pairings from the store.
-    pub(super) fn load(&mut self) {
+    pub(super) fn load(&mut self, now: Instant) {
         let records = match self.parts.store.records() {
             Ok(records) => records,
             Err(err) => {
@@ -27,8 +27,13 @@ impl Engine {
             let record: Result<PairingRecord, _> = serde_json::from_slice(&bytes);
             match record {
                 Ok(record) => {
-                    if let Some(pairing) = record.into_pairing() {
+                    if let Some(pairing) = record.into_pairing(&self.parts.config) {
+                        let source = pairing.replicas[0].spec.path.clone();
+                        let is_complete = pairing.is_complete;
                         self.add(pairing);
+                        if !is_complete {
+                            self.make_due(&source, now);
+                        }
                     }
                 }
                 Err(err) => tracing::warn!(notebook = %source, "cannot read its record: {err}"),
@@ -57,7 +62,7 @@ impl Engine {
                 break;
             }
             for folder in new {
-                self.watch(&folder, now);
+                self.watch(&folder);
             }
             walk = self.parts.walker.walk_below(folder);
         }
@@ -71,13 +76,16 @@ impl Engine {
         }
         self.discover(walk.candidates, now);
         for link in walk.links {
-            if let Some(source) = self.by_path.get(&link.path).cloned() {
-                self.by_path.insert(link.target, source);
+            let Some(source) = self.by_path.get(&link.path).cloned() else { continue };
+            // A save through the link is an event in the folder of its target.
+            if let Some(folder) = link.target.parent().map(Utf8Path::to_owned) {
+                self.watch(&folder);
             }
+            self.by_path.insert(link.target, source);
         }
     }
 
-    pub(super) fn watch(&mut self, folder: &Utf8Path, _now: Instant) {
+    pub(super) fn watch(&mut self, folder: &Utf8Path) {
         let path = self.parts.walker.absolute(folder);
         let Some(watcher) = &mut self.parts.watcher else { return };
         if let Err(err) = watcher.watch(&path) {
@@ -158,7 +166,7 @@ impl Engine {
             }
         };
         let mut res = vec![None; paths.len()];
-        if paths.len() < super::SIDE_BY_SIDE {
+        if paths.len() < super::work::SIDE_BY_SIDE {
             for (idx, format) in work() {
                 res[idx] = Some(format);
             }

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::cycle::{Replica, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role};
@@ -21,6 +22,8 @@ pub(crate) struct Pairing {
     pub(crate) replicas: Vec<Replica>,
     /// Where the store has its base.
     pub(crate) base: Option<Digest>,
+    /// Whether it has all the replicas that the configuration wants.
+    pub(crate) is_complete: bool,
     /// Whether the replicas agree.
     pub(crate) state: NotebookState,
     /// Why not.
@@ -40,18 +43,12 @@ impl Pairing {
         Self {
             replicas: vec![Replica { spec, digest: None, stamp: None }],
             base: None,
+            is_complete: false,
             state: NotebookState::Pending,
             reason: None,
             held_at: Vec::new(),
             blocked: None,
         }
-    }
-
-    /// Forgets what was agreed on, so that it is found again from the files.
-    pub(crate) fn forget_base(&mut self) {
-        self.base = None;
-        self.replicas.truncate(1);
-        self.replicas[0].digest = None;
     }
 
     /// Returns the position of a replica.
@@ -154,6 +151,8 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PairingRecord {
     base: Digest,
+    /// The configuration for which the pairing has all replicas.
+    complete_for: String,
     is_in_conflict: bool,
     replicas: Vec<ReplicaRecord>,
 }
@@ -170,7 +169,7 @@ struct ReplicaRecord {
 
 impl PairingRecord {
     /// Makes the record of a pairing that has a base.
-    pub(crate) fn of(pairing: &Pairing) -> Option<Self> {
+    pub(crate) fn of(pairing: &Pairing, config: &Config) -> Option<Self> {
         let replicas = pairing.replicas.iter().map(|replica| {
             Some(ReplicaRecord {
                 path: replica.spec.path.clone(),
@@ -183,13 +182,14 @@ impl PairingRecord {
         });
         Some(Self {
             base: pairing.base?,
+            complete_for: if pairing.is_complete { wanted(config) } else { String::new() },
             is_in_conflict: pairing.state == NotebookState::Conflict,
             replicas: replicas.collect::<Option<Vec<_>>>()?,
         })
     }
 
     /// Returns the pairing, or `None` if it has no replica.
-    pub(crate) fn into_pairing(self) -> Option<Pairing> {
+    pub(crate) fn into_pairing(self, config: &Config) -> Option<Pairing> {
         let replicas: Vec<Replica> = self
             .replicas
             .into_iter()
@@ -208,12 +208,19 @@ impl PairingRecord {
         (!replicas.is_empty()).then(|| Pairing {
             replicas,
             base: Some(self.base),
+            is_complete: self.complete_for == wanted(config),
             state,
             reason: self.is_in_conflict.then(|| CONFLICT_REASON.to_owned()),
             held_at: Vec::new(),
             blocked: None,
         })
     }
+}
+
+/// What of a configuration decides which replicas a pairing has.
+fn wanted(config: &Config) -> String {
+    let formats: Vec<&str> = config.formats.iter().map(|format| format.as_str()).collect();
+    format!("{:?} {}", config.layout, formats.join(","))
 }
 
 /// What a pairing with a conflict says.

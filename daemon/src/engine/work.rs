@@ -1,0 +1,170 @@
+//! Runs the cycles that are due, many side by side.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::Engine;
+use super::pairing::Due;
+use crate::cycle::{Context, Replica, Start, cycle};
+use crate::report::{DaemonState, NotebookState, Report};
+use crate::sync::Digest;
+use crate::sync::base::Base;
+
+/// How long writing waits for a git operation to end.
+const GIT_WAIT: Duration = Duration::from_millis(300);
+
+/// From this many on, due pairings are worked on side by side.
+pub(super) const SIDE_BY_SIDE: usize = 8;
+
+impl Engine {
+    /// Works on the pairings that are due.
+    pub(super) fn work(&mut self, now: Instant) {
+        if matches!(self.state, DaemonState::Paused | DaemonState::Halted) {
+            return;
+        }
+        let sources: Vec<Utf8PathBuf> = self
+            .due
+            .iter()
+            .filter(|(_, due)| due.at <= now)
+            .map(|(source, _)| source.clone())
+            .collect();
+        if sources.is_empty() {
+            return;
+        }
+        self.git = crate::git::operation_in_progress(self.parts.walker.root());
+        if let Some(operation) = self.git {
+            for source in &sources {
+                if let Some(due) = self.due.get_mut(source) {
+                    due.at = now + GIT_WAIT;
+                }
+                if let Some(pairing) = self.pairings.get_mut(source)
+                    && pairing.state == NotebookState::Synced
+                {
+                    pairing.state = NotebookState::Pending;
+                    pairing.reason = Some(format!("{operation}; waiting for its end"));
+                }
+            }
+            return;
+        }
+        match self.all_gone_reason() {
+            Some(reason) if !self.deletions_are_meant => {
+                self.halt(reason);
+                return;
+            }
+            Some(_) => {}
+            None => self.deletions_are_meant = false,
+        }
+        if sources.len() < SIDE_BY_SIDE {
+            for source in sources {
+                if let Some(job) = self.job(&source, now) {
+                    let end = cycle(&self.context(), &job.start());
+                    self.apply(&source, job, end);
+                }
+            }
+        } else {
+            self.work_side_by_side(&sources, now);
+        }
+    }
+
+    fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {
+        let total = sources.len();
+        let mut done = 0;
+        let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
+        // In portions, so that only a few bases are in memory at a time.
+        for portion in sources.chunks(256) {
+            let jobs: Vec<(Utf8PathBuf, Job)> = portion
+                .iter()
+                .filter_map(|source| Some((source.clone(), self.job(source, now)?)))
+                .collect();
+            let context = self.context();
+            let next = AtomicUsize::new(0);
+            let ends = std::thread::scope(|scope| {
+                let work = || {
+                    let mut ends = Vec::new();
+                    while let Some((_, job)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        ends.push((job.number, cycle(&context, &job.start())));
+                    }
+                    ends
+                };
+                let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
+                let mut ends: HashMap<usize, _> = HashMap::new();
+                for thread in threads {
+                    // A cycle that panicked takes the others of its thread along;
+                    // those stay due.
+                    ends.extend(thread.join().unwrap_or_default());
+                }
+                ends
+            });
+            let mut ends = ends;
+            done += portion.len();
+            for (source, job) in jobs {
+                match ends.remove(&job.number) {
+                    Some(end) => self.apply(&source, job, end),
+                    None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
+                }
+            }
+            self.commit();
+            self.report(&Report::Progress { done, total });
+        }
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        Context {
+            disk: self.parts.disk.as_ref(),
+            store: self.parts.store.as_ref(),
+            config: &self.parts.config,
+            write: self.writes,
+            durable: true,
+        }
+    }
+
+    /// Takes what a cycle of a pairing needs.
+    fn job(&mut self, source: &Utf8Path, now: Instant) -> Option<Job> {
+        let due = self.due.remove(source)?;
+        if self.pairings.get(source)?.blocked.is_some() {
+            return None;
+        }
+        let base = self.bases.get(source);
+        let pairing = self.pairings.get(source)?;
+        let (stored, is_complete) = (pairing.base, pairing.is_complete);
+        let touched = due.touched.iter().copied().collect();
+        let replicas = pairing.replicas.clone();
+        Some(Job { number: self.number(), replicas, base, stored, is_complete, touched, due, now })
+    }
+
+    pub(super) fn number(&mut self) -> usize {
+        self.n_jobs += 1;
+        self.n_jobs
+    }
+}
+
+/// One cycle to be run.
+pub(super) struct Job {
+    pub(super) number: usize,
+    pub(super) replicas: Vec<Replica>,
+    pub(super) base: Option<Arc<Base>>,
+    pub(super) stored: Option<Digest>,
+    pub(super) is_complete: bool,
+    pub(super) touched: Vec<usize>,
+    pub(super) due: Due,
+    pub(super) now: Instant,
+}
+
+impl Job {
+    pub(super) fn start(&self) -> Start<'_> {
+        Start {
+            replicas: &self.replicas,
+            base: self.base.clone(),
+            stored: self.stored,
+            is_complete: self.is_complete,
+            touched: &self.touched,
+            is_meant: self.due.is_meant,
+            is_missing: self.due.is_missing,
+            late: None,
+        }
+    }
+}
