@@ -1,5 +1,7 @@
 //! The text of cells (`marimo 0.25.2 codegen`).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::content::is_blank;
@@ -53,8 +55,11 @@ pub(super) fn print(entries: &[Entry], reading: Reading) -> Vec<Printed> {
         }
     }
     let rest: Vec<usize> = (0..entries.len()).filter(|idx| Some(*idx) != setup).collect();
-    let cells: Vec<&Entry> = rest.iter().map(|idx| &entries[*idx]).collect();
-    let toplevel = Toplevel::new(&cells, setup.and_then(|idx| entries[idx].code.analysis()));
+    let analyses: Vec<Option<Cow<'_, Analysis>>> =
+        rest.iter().enumerate().map(|(at, idx)| entries[*idx].code.analysis_at(at)).collect();
+    let names = rest.iter().map(|idx| entries[*idx].name.as_str());
+    let cells = names.zip(analyses.iter().map(Option::as_deref));
+    let toplevel = Toplevel::new(cells, setup.and_then(|idx| entries[idx].code.analysis()));
     for (status, idx) in toplevel.statuses.iter().zip(rest) {
         let (role, text, code) = printer.cell(&entries[idx], status, &toplevel);
         res.push(Printed { idx, role, text, name: status.name.to_owned(), code });
@@ -90,9 +95,8 @@ impl Printer {
         status: &Status<'_>,
         toplevel: &Toplevel<'_>,
     ) -> (Role, String, String) {
-        let analysis = match entry.code.analysis() {
-            Some(analysis) if status.form != Form::Unparsable => analysis,
-            _ => return self.unparsable(entry, status.name),
+        let Some(analysis) = status.analysis else {
+            return self.unparsable(entry, status.name);
         };
         let code = self.compiled(entry);
         let (role, text, code) = if status.form == Form::Toplevel {

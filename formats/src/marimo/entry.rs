@@ -1,5 +1,6 @@
 //! The cells of a script, as marimo has them in memory.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
@@ -66,8 +67,23 @@ impl Code {
     }
 
     /// What the code defines and refers to, or `None` if it doesn't compile.
+    ///
+    /// As if it was the first cell: see [`analysis_at`](Self::analysis_at).
     pub(super) fn analysis(&self) -> Option<&Analysis> {
-        // The id counts in the names of private definitions only.
         self.analysis.get_or_init(|| scope::analyze(&self.text, "0").ok()).as_ref()
+    }
+
+    /// The same for the cell at a position.
+    ///
+    /// The position is part of the names that marimo gives private definitions
+    /// (`_cell_0_x`), and some of these show: those that a function declares
+    /// `global`.
+    pub(super) fn analysis_at(&self, idx: usize) -> Option<Cow<'_, Analysis>> {
+        let analysis = self.analysis()?;
+        let is_private = |name: &String| name.starts_with("_cell_0_");
+        if 0 < idx && analysis.defs.iter().chain(&analysis.refs).any(is_private) {
+            return scope::analyze(&self.text, &idx.to_string()).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(analysis))
     }
 }

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::entry::Entry;
 use crate::python::builtins;
 use crate::python::scope::{Analysis, Annotation, Variable};
 
@@ -37,7 +36,8 @@ pub(super) struct Status<'a> {
     pub(super) name: &'a str,
     /// The name it had before.
     previous_name: &'a str,
-    analysis: Option<&'a Analysis>,
+    /// What it defines and refers to, if it compiles.
+    pub(super) analysis: Option<&'a Analysis>,
 }
 
 /// The form in which a cell is written.
@@ -80,17 +80,19 @@ impl<'a> ByName<'a> {
 }
 
 impl<'a> Toplevel<'a> {
-    /// Decides about all cells but the setup cell, given what that defines.
-    pub(super) fn new(entries: &[&'a Entry], setup: Option<&'a Analysis>) -> Self {
+    /// Decides about all cells but the setup cell, given their names and
+    /// analyses.
+    pub(super) fn new(
+        cells: impl Iterator<Item = (&'a str, Option<&'a Analysis>)>,
+        setup: Option<&'a Analysis>,
+    ) -> Self {
         let mut allowed: HashSet<&str> = HashSet::new();
         allowed.extend(setup.iter().flat_map(|it| &it.defs).map(String::as_str));
         let mut by_name = ByName::default();
-        let mut statuses: Vec<Status<'_>> = Vec::with_capacity(entries.len());
+        let mut statuses: Vec<Status<'_>> = Vec::with_capacity(cells.size_hint().0);
         let (mut defs, mut used) = (HashSet::new(), HashSet::new());
         let none = HashSet::new();
-        for (idx, entry) in entries.iter().enumerate() {
-            let analysis = entry.code.analysis();
-            let name = entry.name.as_str();
+        for (idx, (name, analysis)) in cells.enumerate() {
             let mut status = Status { form: Form::Unparsable, name, previous_name: name, analysis };
             status.decide(&allowed, &none, &none, &ByName::default());
             by_name.insert(&status, idx);
