@@ -10,7 +10,7 @@ use super::entry::Entry;
 use super::extract::Reading;
 use super::layout::Role;
 use super::toplevel::{Form, Status, Toplevel};
-use super::{markdown, options};
+use super::{markdown, options, view};
 use crate::lines::{trim, trim_end};
 use crate::python;
 use crate::python::scope::{self, Analysis, VariableKind};
@@ -105,9 +105,10 @@ impl Printer {
             (Role::Definition, format!("{decorator}\n{code}"), code)
         } else {
             let code = match &analysis.shape.markdown {
-                // It would be read as another cell: of another kind, or with
-                // other text.
-                Some(call) if self.reading == Reading::Exact => {
+                // Others would be read with other text.
+                Some(call)
+                    if self.reading == Reading::Exact || view::of_markdown(entry).is_some() =>
+                {
                     markdown::reprint(&code, call).unwrap_or(code)
                 }
                 _ => code,

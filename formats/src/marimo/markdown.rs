@@ -74,9 +74,33 @@ pub(super) fn print(text: &str, md_prefix: Option<&str>) -> String {
     }
 }
 
-/// Reads the code of a cell that is plainly markdown: its text, and its
-/// `md_prefix` if that isn't the usual one.
-pub(super) fn read(code: &str) -> Option<(String, Option<&'static str>)> {
+/// Reads the code of a cell that is markdown: its text, and its `md_prefix` if
+/// that isn't the usual one.
+///
+/// A cell is markdown if it is written as [`print`] would, or if that is what
+/// marimo makes of it when it saves without changing the text: so the cell is
+/// the same before and after.
+pub(super) fn of_code(
+    code: &str,
+    call: impl FnOnce() -> Option<MarkdownCall>,
+) -> Option<(String, Option<&'static str>)> {
+    if !code.contains("mo.md(") {
+        return None;
+    }
+    if let Some(res) = read(code) {
+        return Some(res);
+    }
+    let call = call()?;
+    let before = code.get(..call.string.start)?.trim_end();
+    let after = code.get(call.string.end..)?.trim();
+    let after = after.strip_prefix(',').map_or(after, str::trim_start);
+    if before != "mo.md(" || after != ")" {
+        return None;
+    }
+    read(&reprint(code, &call)?).filter(|(text, _)| *text == saved(&call.value))
+}
+
+fn read(code: &str) -> Option<(String, Option<&'static str>)> {
     let rest = code.strip_prefix("mo.md(")?;
     let quotes = rest.find('"')?;
     let (prefix, rest) = rest.split_at(quotes);
@@ -146,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::python::scope;
 
     #[test]
     fn usual_text_is_a_raw_string() {
@@ -165,6 +190,25 @@ mod tests {
         assert_eq!(print("a \"\"b\"\"", None), "mo.md(\"\"\"\na \"\\\"b\"\\\"\n\"\"\")");
         assert_eq!(print("\\a \"\"b {x}", None), "mo.md(rf\"\"\"\n\\a {'\"\"'}b {{x}}\n\"\"\")");
         assert_eq!(print("a\u{2028}b", None), "mo.md(rf\"\"\"\na{chr(8232)}b\n\"\"\")");
+    }
+
+    #[test]
+    fn text_that_marimo_keeps_is_markdown_in_any_layout() {
+        let check = |code: &str, expected: Option<&str>| {
+            let shape = || scope::analyze(code, "0").unwrap().shape.markdown;
+            assert_eq!(of_code(code, shape).map(|(text, _)| text).as_deref(), expected, "{code}");
+        };
+        check("mo.md('a')", Some("a"));
+        check("mo.md(\n    r\"\"\"\n    a\n\n      b\n    \"\"\"\n)", Some("a\n\n  b"));
+        check("mo.md(r'\\a',)", Some("\\a"));
+        // marimo makes other text of these.
+        check("mo.md('\\\\a')", None);
+        check("mo.md(r'a \"\"b\"\"')", None);
+        check("mo.md('a', x=1)", None);
+        check("mo.md('a')  # c", None);
+        check("mo.md(  # c\n'a')", None);
+        check("mo.md(f'a')", None);
+        check("mo.md('')", None);
     }
 
     #[test]

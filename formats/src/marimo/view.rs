@@ -25,7 +25,7 @@ pub(super) fn cell(entry: &Entry, role: Role) -> Cell {
     let mut prefix = None;
     let mut res = match role {
         Role::Cell | Role::Unparsable => {
-            if let Some((text, md_prefix)) = markdown::read(code) {
+            if let Some((text, md_prefix)) = of_markdown(entry) {
                 prefix = md_prefix;
                 Cell::new(CellKind::Markdown, text)
             } else if let Some(text) = raw_source(code) {
@@ -49,6 +49,13 @@ pub(super) fn cell(entry: &Entry, role: Role) -> Cell {
     let kind = res.kind;
     res.marimo.retain(|key, value| !is_default(key, value, kind));
     res
+}
+
+/// Returns the text of a markdown cell, and its `md_prefix` if that isn't the
+/// usual one.
+pub(super) fn of_markdown(entry: &Entry) -> Option<(String, Option<&'static str>)> {
+    let call = || entry.code.analysis()?.shape.markdown.clone();
+    markdown::of_code(entry.code.text(), call)
 }
 
 /// Returns a cell as marimo has it.
