@@ -8,6 +8,7 @@ use std::time::Instant;
 use camino::Utf8PathBuf;
 use nbsync_formats::{Document, FormatName, ParseErrorKind};
 
+use crate::clock::Clock;
 use crate::config::{Config, Layout};
 use crate::disk::{Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions};
 use crate::error::chain;
@@ -29,6 +30,7 @@ const MAX_ROUNDS: usize = 4;
 pub(crate) struct Context<'a> {
     pub(crate) disk: &'a dyn Disk,
     pub(crate) store: &'a dyn Store,
+    pub(crate) clock: &'a dyn Clock,
     pub(crate) config: &'a Config,
     /// Whether to write.
     pub(crate) write: bool,
@@ -449,7 +451,7 @@ fn transition(
         }
         outcome = decide(base.as_deref(), &known, &documents)?;
     }
-    let written_at = Instant::now();
+    let written_at = context.clock.now();
     let stored = if context.write {
         record::to_bytes(&outcome.base)
             .map_err(|err| chain(&err))

@@ -1,8 +1,7 @@
 //! Knows all pairings of a root, and decides when to look at which.
 //!
-//! Events come in, files get written; nothing here waits or asks for the time.
-//! The shell ([`run`](crate::run)) hands in events and the time, and asks when to
-//! come back.
+//! Events come in, files get written; nothing here waits. The shell
+//! ([`run`](crate::run)) hands in events and the time, and asks when to come back.
 //!
 //! **Invariant:** an event only says where to look. What happened is decided by
 //! comparing contents, so lost, late and doubled events do no harm.
@@ -25,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::dirs::Dirs;
 use crate::disk::{Disk, Displaced, Stamp};
@@ -34,6 +34,7 @@ use crate::report::{DaemonState, Propagation, Report};
 use crate::run::Reporter;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::base::Base;
+use crate::tree::Tree;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
 use bases::Bases;
@@ -62,7 +63,8 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: Box<dyn Store>,
-    pub(crate) walker: Walker,
+    pub(crate) tree: Box<dyn Tree>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// `None` if nothing is watched, for a single cycle.
     pub(crate) watcher: Option<Box<dyn Watcher>>,
     /// To read the settings anew.
@@ -170,29 +172,29 @@ impl Engine {
     }
 
     fn touched(&mut self, path: &Utf8Path, now: Instant) {
-        let Some(path) = self.parts.walker.relative(path).map(Utf8Path::to_owned) else { return };
+        let Some(path) = self.parts.tree.relative(path).map(Utf8Path::to_owned) else { return };
         if self.mark(&path, now) {
             return;
         }
         if path.file_name() == Some(".gitignore") {
             // What was left alone may be wanted now.
             self.walk_below(path.parent().unwrap_or(Utf8Path::new("")), now);
-        } else if self.parts.walker.is_candidate(&path) {
+        } else if self.parts.tree.is_candidate(&path) {
             self.discover(vec![path], now);
         }
     }
 
     fn appeared(&mut self, folder: &Utf8Path, now: Instant) {
-        let Some(folder) = self.parts.walker.relative(folder).map(Utf8Path::to_owned) else {
+        let Some(folder) = self.parts.tree.relative(folder).map(Utf8Path::to_owned) else {
             return;
         };
-        if self.parts.walker.admits_folder(&folder) {
+        if self.parts.tree.admits_folder(&folder) {
             self.walk_below(&folder, now);
         }
     }
 
     fn gone(&mut self, path: &Utf8Path, now: Instant) {
-        let Some(path) = self.parts.walker.relative(path).map(Utf8Path::to_owned) else { return };
+        let Some(path) = self.parts.tree.relative(path).map(Utf8Path::to_owned) else { return };
         if self.mark(&path, now) {
             return;
         }
@@ -207,8 +209,8 @@ impl Engine {
             self.make_due(&source, now);
         }
         self.skipped.retain(|skipped, _| !skipped.starts_with(&path));
-        self.parts.walker.forget(&path);
-        let folder = self.parts.walker.absolute(&path);
+        self.parts.tree.forget(&path);
+        let folder = self.parts.tree.absolute(&path);
         if let Some(watcher) = &mut self.parts.watcher {
             watcher.unwatch(&folder);
         }
@@ -285,7 +287,7 @@ impl Engine {
     /// Halts when the root is gone, as it is when a disk isn't mounted: that is no
     /// deletion of notebooks.
     fn check_root(&mut self) {
-        let root = self.parts.walker.root().to_owned();
+        let root = self.parts.tree.root().to_owned();
         let is_there = matches!(self.parts.disk.list(&root), Ok(Some(_)));
         if !is_there && !self.pairings.is_empty() {
             self.halt(format!("the folder `{root}` is gone; nothing is written until it is back"));
@@ -321,23 +323,23 @@ impl Engine {
 
     /// Reads the tree for the first time.
     pub(crate) fn scan(&mut self, now: Instant) {
-        self.report(&Report::Scanning { root: self.parts.walker.root().to_owned() });
+        self.report(&Report::Scanning { root: self.parts.tree.root().to_owned() });
         self.recover();
         self.rescan(now);
     }
 
     /// Reads the settings again.
     pub(crate) fn reload(&mut self, now: Instant) -> Result<(), String> {
-        let root = self.parts.walker.root().to_owned();
+        let root = self.parts.tree.root().to_owned();
         let config = Config::load(&root, &self.parts.dirs).map_err(|err| chain(&err))?;
-        let walker = Walker::new(&root, &config, &self.parts.dirs).map_err(|err| chain(&err))?;
+        let tree = Walker::new(&root, &config, &self.parts.dirs).map_err(|err| chain(&err))?;
         self.parts.config = config;
-        self.parts.walker = walker;
+        self.parts.tree = Box::new(tree);
         // What is left alone now is no longer paired; its files stay as they are.
         let left: Vec<Utf8PathBuf> = self
             .pairings
             .keys()
-            .filter(|source| !self.parts.walker.admits_file(source))
+            .filter(|source| !self.parts.tree.admits_file(source))
             .cloned()
             .collect();
         for source in left {

@@ -12,6 +12,7 @@
 //!
 //! **Invariant:** when all digests are those of the base, nothing is written.
 
+mod clock;
 pub mod config;
 pub mod control;
 mod cycle;
@@ -26,5 +27,6 @@ pub mod run;
 pub mod store;
 pub mod sync;
 pub mod systemd;
+mod tree;
 pub mod walk;
 pub mod watch;

@@ -8,6 +8,7 @@ use camino::Utf8PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::clock::RealClock;
 use crate::config::{Config, ConfigError};
 use crate::control::{self, SocketError};
 use crate::dirs::Dirs;
@@ -226,7 +227,8 @@ fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
         config: options.config.clone(),
         disk: Arc::new(RealDisk::open(root).map_err(Error::Disk)?.with_notebook_locks(locks)),
         store: Box::new(store),
-        walker: Walker::new(root, &options.config, &options.dirs).map_err(io)?,
+        tree: Box::new(Walker::new(root, &options.config, &options.dirs).map_err(io)?),
+        clock: Arc::new(RealClock),
         watcher: None,
         dirs: options.dirs.clone(),
         reporter,

@@ -136,7 +136,7 @@ impl Engine {
 
     /// Leaves a pairing alone until something changes.
     pub(super) fn hold(&mut self, source: &Utf8Path, reason: String) {
-        let root = self.parts.walker.root().to_owned();
+        let root = self.parts.tree.root().to_owned();
         let Some(pairing) = self.pairings.get_mut(source) else { return };
         pairing.held_at = pairing
             .replicas
@@ -179,7 +179,7 @@ impl Engine {
             let (Role::Shadow, Some(digest)) = (replica.spec.role, replica.digest) else {
                 continue;
             };
-            let path = self.parts.walker.root().join(&replica.spec.path);
+            let path = self.parts.tree.root().join(&replica.spec.path);
             match self.parts.disk.remove(&path, digest) {
                 Ok(displaced) => self.displaced.extend(displaced.map(|displaced| LateWriter {
                     at: now + LATE,
@@ -203,7 +203,7 @@ impl Engine {
             format!("its source is gone; left alone, because changed: {}", kept.join(", "))
         };
         self.report(&Report::Unpaired { notebook: source.to_owned(), reason });
-        self.refresh_groups();
+        self.refresh_groups(now);
     }
 
     /// Why it looks as if the notebooks were not deleted on purpose, if it does.
@@ -212,7 +212,7 @@ impl Engine {
             .due
             .keys()
             .filter(|source| {
-                let path = self.parts.walker.root().join(source);
+                let path = self.parts.tree.root().join(source);
                 matches!(self.parts.disk.stamp(&path), Ok(None))
             })
             .count();
@@ -255,7 +255,7 @@ impl Engine {
             .pairings
             .keys()
             .filter_map(|source| source.parent())
-            .map(|folder| self.parts.walker.absolute(folder))
+            .map(|folder| self.parts.tree.absolute(folder))
             .collect();
         for folder in folders {
             let found = match self.parts.disk.recover(&folder) {
@@ -268,7 +268,7 @@ impl Engine {
             let all: Vec<_> = found
                 .iter()
                 .map(|displaced| {
-                    let origin = self.parts.walker.relative(&displaced.origin);
+                    let origin = self.parts.tree.relative(&displaced.origin);
                     let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
                     (source.unwrap_or_default(), displaced)
                 })
@@ -311,9 +311,9 @@ impl Engine {
             Err(err) => return Err(chain(&err)),
         };
         let digest = self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
-        let replica = self.parts.walker.relative(&displaced.origin).unwrap_or(&displaced.origin);
+        let replica = self.parts.tree.relative(&displaced.origin).unwrap_or(&displaced.origin);
         let entry = NewEntry {
-            time_ms: now_ms(),
+            time_ms: self.now_ms(),
             replica: replica.to_owned(),
             digest,
             len: contents.bytes.len() as u64,
@@ -326,7 +326,7 @@ impl Engine {
     /// Forgets old versions.
     pub(super) fn collect(&mut self) {
         let live = self.pairings.values().filter_map(|pairing| pairing.base).collect();
-        match self.parts.store.collect(&Keep::default(), &live, now_ms()) {
+        match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
             Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
             Err(err) => tracing::warn!("{}", chain(&err)),
         }
@@ -370,6 +370,12 @@ impl Engine {
         self.apply(&late.source.clone(), job, end);
     }
 
+    fn now_ms(&self) -> u64 {
+        let now = self.parts.clock.system_time();
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Brings the store up to date.
     pub(super) fn commit(&mut self) {
         let mut batch = Batch { history: std::mem::take(&mut self.history), ..Batch::default() };
@@ -396,11 +402,6 @@ impl Engine {
             );
         }
     }
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How many cells an edit touched.

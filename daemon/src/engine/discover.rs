@@ -54,7 +54,7 @@ impl Engine {
         // A folder is watched before it is walked, so that what is written in
         // between is found by one of the two.
         let mut watched = std::collections::BTreeSet::new();
-        let mut walk = self.parts.walker.walk_below(folder);
+        let mut walk = self.parts.tree.walk_below(folder);
         loop {
             let new: Vec<_> =
                 walk.folders.iter().filter(|it| watched.insert((*it).clone())).cloned().collect();
@@ -64,7 +64,7 @@ impl Engine {
             for folder in new {
                 self.watch(&folder);
             }
-            walk = self.parts.walker.walk_below(folder);
+            walk = self.parts.tree.walk_below(folder);
         }
         self.skipped.retain(|path, _| !path.starts_with(folder));
         for skipped in walk.skipped {
@@ -86,7 +86,7 @@ impl Engine {
     }
 
     pub(super) fn watch(&mut self, folder: &Utf8Path) {
-        let path = self.parts.walker.absolute(folder);
+        let path = self.parts.tree.absolute(folder);
         let Some(watcher) = &mut self.parts.watcher else { return };
         if let Err(err) = watcher.watch(&path) {
             tracing::warn!("{}", chain(&err));
@@ -101,7 +101,7 @@ impl Engine {
             .filter(|path| !self.by_path.contains_key(path) && !is_in_workdir(path))
             .filter(|path| {
                 // What was no notebook still is none if it is the same file.
-                let absolute = self.parts.walker.absolute(path);
+                let absolute = self.parts.tree.absolute(path);
                 let stamp = self.parts.disk.stamp(&absolute).ok().flatten();
                 self.plain.get(path).is_none_or(|known| *known != stamp)
             })
@@ -116,7 +116,7 @@ impl Engine {
                 self.plain.remove(&path);
                 found.push((path, format));
             } else {
-                let absolute = self.parts.walker.absolute(&path);
+                let absolute = self.parts.tree.absolute(&path);
                 let stamp = self.parts.disk.stamp(&absolute).ok().flatten();
                 self.plain.insert(path, stamp);
             }
@@ -131,7 +131,7 @@ impl Engine {
             self.add(Pairing::new(path.clone(), format));
             self.make_due(&path, now);
         }
-        self.refresh_groups();
+        self.refresh_groups(now);
     }
 
     /// Leaves out shadows that stand beside their source.
@@ -153,14 +153,14 @@ impl Engine {
     /// Returns the format of each file, `None` for files that are no notebooks.
     fn detect(&self, paths: &[Utf8PathBuf]) -> Vec<Option<FormatName>> {
         let next = AtomicUsize::new(0);
-        let (disk, walker) = (self.parts.disk.as_ref(), &self.parts.walker);
+        let (disk, tree) = (self.parts.disk.as_ref(), self.parts.tree.as_ref());
         let max_size = self.parts.config.max_size;
         let work = || {
             let mut found = Vec::new();
             loop {
                 let idx = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(idx) else { break found };
-                if let Some(format) = detect_one(disk, &walker.absolute(path), max_size) {
+                if let Some(format) = detect_one(disk, &tree.absolute(path), max_size) {
                     found.push((idx, format));
                 }
             }
@@ -186,13 +186,12 @@ impl Engine {
     }
 
     /// Holds notebooks that share a name, and lets go those that no longer do.
-    pub(super) fn refresh_groups(&mut self) {
+    pub(super) fn refresh_groups(&mut self, now: Instant) {
         let notebooks = self
             .pairings
             .iter()
             .map(|(path, pairing)| (path.clone(), pairing.replicas[0].spec.dialect.format))
             .collect();
-        let now = Instant::now();
         for group in group(notebooks) {
             let problem = group.problem();
             for (path, _) in group.members {

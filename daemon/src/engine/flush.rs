@@ -68,8 +68,8 @@ impl Engine {
     }
 
     fn relative(&self, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
-        let walker = &self.parts.walker;
-        let relative = paths.iter().filter_map(|path| walker.relative(path));
+        let tree = &self.parts.tree;
+        let relative = paths.iter().filter_map(|path| tree.relative(path));
         let relative: Vec<Utf8PathBuf> = relative.map(camino::Utf8Path::to_owned).collect();
         // The root itself is everything.
         if relative.iter().any(|path| path.as_str().is_empty()) { Vec::new() } else { relative }
@@ -83,7 +83,10 @@ impl Engine {
 
     /// Makes the pairings due of which a file isn't as it was.
     pub(super) fn look_at_stamps(&mut self, paths: &[Utf8PathBuf], now: Instant) {
-        let recently = SystemTime::now()
+        let recently = self
+            .parts
+            .clock
+            .system_time()
             .duration_since(SystemTime::UNIX_EPOCH)
             .ok()
             .and_then(|it| i64::try_from(it.saturating_sub(TICK).as_nanos()).ok())
@@ -96,7 +99,7 @@ impl Engine {
             let is_held = pairing.state == NotebookState::Held;
             let mut touched = Vec::new();
             for (idx, replica) in pairing.replicas.iter().enumerate() {
-                let path = self.parts.walker.root().join(&replica.spec.path);
+                let path = self.parts.tree.root().join(&replica.spec.path);
                 let stamp = self.parts.disk.stamp(&path).ok().flatten();
                 let known = if is_held {
                     pairing.held_at.get(idx).copied().flatten()

@@ -29,7 +29,7 @@ impl Engine {
         notebooks.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.source.cmp(&b.source)));
         StatusReport {
             version: report::VERSION,
-            root: self.parts.walker.root().to_owned(),
+            root: self.parts.tree.root().to_owned(),
             daemon: DaemonStatus {
                 running: self.parts.watcher.is_some(),
                 pid: self.parts.watcher.is_some().then(std::process::id),
@@ -71,7 +71,7 @@ impl Engine {
             .filter(|pairing| pairing.status().state == NotebookState::Held)
             .count();
         let report = Report::Ready {
-            root: self.parts.walker.root().to_owned(),
+            root: self.parts.tree.root().to_owned(),
             notebooks: self.pairings.len(),
             created: self.n_created,
             held,

@@ -35,7 +35,7 @@ impl Engine {
         if sources.is_empty() {
             return;
         }
-        self.git = crate::git::operation_in_progress(self.parts.walker.root());
+        self.git = self.parts.tree.git_operation();
         if let Some(operation) = self.git {
             for source in &sources {
                 if let Some(due) = self.due.get_mut(source) {
@@ -116,6 +116,7 @@ impl Engine {
         Context {
             disk: self.parts.disk.as_ref(),
             store: self.parts.store.as_ref(),
+            clock: self.parts.clock.as_ref(),
             config: &self.parts.config,
             write: self.writes,
             durable: true,
