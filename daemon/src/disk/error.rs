@@ -79,7 +79,10 @@ impl ReadError {
     }
 }
 
-/// Why a file could not be written. The file is as it was.
+/// Why a file could not be written.
+///
+/// The file has its old text or, if the trouble came after it was in place, the new one; and
+/// nothing is lost. So the next cycle looks again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -184,6 +187,12 @@ impl Obstacle {
             Errno::EXIST => Self::changed(),
             errno => errno.into(),
         }
+    }
+
+    /// Whether a folder is not ours to use, whoever asks and however often.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Outside)
+            || matches!(self.errno(), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS))
     }
 
     pub(super) fn errno(&self) -> Option<Errno> {

@@ -49,7 +49,16 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Held {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing is not enough while a process that was started meanwhile still has a copy.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "marimo's notebook lock cannot be released");
+        }
+    }
 }
 
 /// Waits for marimo's lock of the notebook at `path`, a path without symbolic links.
@@ -83,7 +92,7 @@ pub(super) fn hold(locks: &Utf8Path, path: &Utf8Path, create: bool) -> Option<He
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Some(Held { _file: file }),
+            Ok(()) => return Some(Held { file }),
             Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
                 std::thread::sleep(POLL);
             }

@@ -55,6 +55,12 @@ where
     }
 }
 
+/// What [`Faults::crash_at`] fails with. A [`MemoryDisk`](super::MemoryDisk) that has seen it
+/// refuses everything until it is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the process was ended here by a test")]
+pub struct Crashed;
+
 /// Fails at chosen steps, counted from 1.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -102,7 +108,7 @@ impl Observer for Faults {
             std::process::abort();
         }
         if self.crash_at.is_some_and(|at| at <= n) {
-            return Err(io::Error::other("the process was ended here by a test"));
+            return Err(io::Error::other(Crashed));
         }
         let errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match errors.iter().find(|(at, _)| *at == n) {

@@ -89,6 +89,12 @@ fn displaced_files(
 ) -> Result<Vec<Displaced>, Obstacle> {
     let mut found = Vec::new();
     for entry in kept.entries()? {
+        if let Some((_, pid)) = temp::parse_temp(&entry.name)
+            && is_abandoned(kept, &entry.name, pid)?
+        {
+            // A copy of what is still in its place; only such are made here.
+            kept.unlink(&entry.name)?;
+        }
         let Some(parsed) = displaced::parse_kept(&entry.name) else { continue };
         if entry.kind != Kind::File {
             continue;

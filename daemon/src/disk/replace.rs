@@ -103,7 +103,12 @@ fn replace(
     };
     // Made before the old file is touched: afterwards is too late to find that it
     // cannot be.
-    let keep = displaced::open_displaced(&place.folder, &disk.steps).ok();
+    let keep = match displaced::open_displaced(&place.folder, &disk.steps) {
+        Ok(keep) => Some(keep),
+        // A link, or somebody else's folder.
+        Err(obstacle) if obstacle.is_refusal() => None,
+        Err(obstacle) => return Err(obstacle),
+    };
     let swapped = loop {
         let method = disk.method_of(stamp.dev);
         let swapped = match (method, &keep) {
@@ -139,9 +144,7 @@ fn stage<'a>(
     let temp = match Temp::create(&place.folder, &place.name, &disk.steps) {
         Ok(temp) => temp,
         // The folder may not be written, but perhaps the file may.
-        Err(obstacle) if matches!(obstacle.errno(), Some(Errno::ACCESS | Errno::PERM)) => {
-            return Ok(None);
-        }
+        Err(obstacle) if obstacle.is_refusal() => return Ok(None),
         Err(obstacle) => return Err(obstacle),
     };
     temp.fill(bytes, &disk.steps)?;
@@ -169,7 +172,12 @@ fn exchange(
     keep: Option<&Folder>,
 ) -> Result<Swapped, Obstacle> {
     let Place { folder, name } = place;
-    disk.steps.before(Step::Exchange, &place.path())?;
+    if let Err(error) = disk.steps.before(Step::Exchange, &place.path()) {
+        return Err(match error.raw_os_error() {
+            Some(errno) => Obstacle::unsupported_or(Errno::from_raw_os_error(errno)),
+            None => error.into(),
+        });
+    }
     temp.release();
     // The notebook first: then the last event names the notebook, and other tools
     // notice. The other way round VS Code's watcher reports nothing.
@@ -273,21 +281,28 @@ fn rename_over(
     let mut copy = Temp::create(keep, name, &disk.steps)?;
     copy.fill(&content, &disk.steps)?;
     copy.sync(&disk.steps)?;
-    disk.steps.before(Step::RenameOver, &place.path())?;
-    if Digest::of(&read::read_anyhow(folder, name)?) != expected {
-        return Err(Obstacle::changed());
-    }
-    temp.release();
-    if let Err(errno) = folder.rename(&temp.name, folder, name) {
-        temp.take_back();
-        return Err(errno.into());
-    }
     copy.release();
-    let displaced = displaced::keep(keep, &copy.name, name, Some(keep), expected, &disk.steps)?;
-    Ok(Swapped {
-        displaced: Displaced { origin: place.path(), ..displaced },
-        content: Some(content),
-    })
+    let kept = displaced::keep(keep, &copy.name, name, Some(keep), expected, &disk.steps)?;
+    let displaced = Displaced { origin: place.path(), ..kept };
+    let renamed = disk.steps.before(Step::RenameOver, &place.path()).map_err(Obstacle::from);
+    let renamed = renamed.and_then(|()| {
+        if Digest::of(&read::read_anyhow(folder, name)?) != expected {
+            return Err(Obstacle::changed());
+        }
+        temp.release();
+        folder.rename(&temp.name, folder, name).map_err(|errno| {
+            temp.take_back();
+            errno.into()
+        })
+    });
+    if let Err(obstacle) = renamed {
+        // A copy of what is still in its place.
+        if let Some(copy) = displaced.path.file_name() {
+            keep.unlink(copy)?;
+        }
+        return Err(obstacle);
+    }
+    Ok(Swapped { displaced, content: Some(content) })
 }
 
 /// Moves the file to the displaced folder, if it holds what is expected.

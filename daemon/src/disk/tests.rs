@@ -1,8 +1,11 @@
 //! The real disk, on a folder of its own.
 
+mod crash;
+mod locks;
 mod race;
 mod refuse;
 mod replace;
+mod stress;
 
 use std::fs;
 use std::io;

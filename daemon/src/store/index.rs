@@ -4,6 +4,7 @@
 //! panic ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -12,6 +13,9 @@ use super::record::{META, seal, unseal};
 
 /// Grows whenever older records cannot be read any more.
 const SCHEMA: &[u8] = b"1";
+
+/// How long to wait for sled's own lock.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A sorted map that survives the process.
 #[derive(Debug)]
@@ -48,16 +52,24 @@ impl Index {
     /// goes on with what is there. That is as good as an older index, and no damage here.
     pub(super) fn open(path: &Utf8Path, identity: &str) -> Result<Self, StoreError> {
         let is_new = !path.exists();
-        let index = guard(path, || {
-            let db = sled::Config::new()
-                .path(path)
-                .cache_capacity(8 << 20)
-                // Every commit flushes by itself.
-                .flush_every_ms(None)
-                .mode(sled::Mode::LowSpace)
-                .open()?;
-            Ok(Self { db, path: path.to_owned() })
-        })?;
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(8 << 20)
+            // Every commit flushes by itself.
+            .flush_every_ms(None)
+            .mode(sled::Mode::LowSpace);
+        let start = Instant::now();
+        let db = loop {
+            match guard(path, || config.open()) {
+                // We hold the lock of the folder, so this is not another nbsync. A program that
+                // another thread is just starting has a copy of the last owner's file.
+                Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => break opened?,
+            }
+        };
+        let index = Self { db, path: path.to_owned() };
         if is_new {
             let mut changes = Changes::default();
             changes.put(&meta_key("schema"), SCHEMA);
@@ -134,6 +146,9 @@ fn guard<T>(path: &Utf8Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T
     let path = path.to_owned();
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(source))) if source.to_string().contains("acquire lock") => {
+            Err(StoreError::Locked { pid: None })
+        }
         Ok(Err(sled::Error::Io(source))) if is_outer(&source) => {
             Err(StoreError::Io { path, source })
         }

@@ -12,7 +12,16 @@ use super::StoreError;
 /// process ends in any way.
 #[derive(Debug)]
 pub(super) struct StateLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for StateLock {
+    fn drop(&mut self) {
+        // Closing is not enough while a process that was started meanwhile still has a copy.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(%error, "the lock of the state folder cannot be released");
+        }
+    }
 }
 
 impl StateLock {
@@ -41,7 +50,7 @@ impl StateLock {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
         let text = format!("{}\n{start}\n", std::process::id());
         file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 

@@ -113,6 +113,103 @@ fn a_file_with_two_names_is_written_in_place() {
 }
 
 #[test]
+fn bytes_are_on_the_device_before_they_have_the_name() {
+    use std::sync::Mutex;
+    let sync = [Step::SyncFile, Step::SyncFolder];
+    for durable in [true, false] {
+        let sandbox = Sandbox::new();
+        let path = sandbox.save("a.py", "old");
+        sandbox.disk().create_workdir(&sandbox.root).unwrap();
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let seen = steps.clone();
+        let disk = sandbox.disk_with(move |step, _| {
+            seen.lock().unwrap().push(step);
+            Ok(())
+        });
+        let options = WriteOptions { durable, ..WriteOptions::default() };
+        disk.write(&path, b"new", digest("old"), options).unwrap();
+        disk.write(&sandbox.path("b.py"), b"new", Expected::Absent, options).unwrap();
+        let mut expected = vec![
+            Step::CreateTemp,
+            Step::Fill,
+            Step::SyncFile,
+            Step::CreateFolder,
+            Step::Exchange,
+            Step::Inspect,
+            Step::Keep,
+            Step::SyncFolder,
+            Step::CreateTemp,
+            Step::Fill,
+            Step::SyncFile,
+            Step::Place,
+            Step::SyncFolder,
+        ];
+        expected.retain(|it| durable || !sync.contains(it));
+        assert_eq!(*steps.lock().unwrap(), expected);
+    }
+}
+
+#[test]
+fn what_a_file_system_cannot_do_is_tried_once() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let sandbox = Sandbox::new();
+    let path = sandbox.save("a.py", "1");
+    let tried = Arc::new(AtomicUsize::new(0));
+    let counter = tried.clone();
+    let disk = sandbox.disk_with(move |step, _| {
+        if step == Step::Exchange {
+            counter.fetch_add(1, Ordering::SeqCst);
+            return Err(rustix::io::Errno::INVAL.into());
+        }
+        Ok(())
+    });
+    write(&disk, &path, "1", "2").unwrap();
+    let displaced = write(&disk, &path, "2", "3").unwrap().displaced.unwrap();
+    assert_eq!((text(&path), text(&displaced.path)), ("3".into(), "2".into()));
+    assert_eq!(tried.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_file_that_is_mounted_is_written_in_place() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.save("a.py", "old");
+    let disk = sandbox.disk_with(|step, _| match step {
+        Step::Exchange => Err(rustix::io::Errno::BUSY.into()),
+        _ => Ok(()),
+    });
+    let inode = fs::metadata(&path).unwrap().ino();
+    assert_eq!(write(&disk, &path, "old", "new").unwrap().displaced, None);
+    assert_eq!(text(&path), "new");
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(sandbox.names(), ["__marimo__", "a.py"]);
+}
+
+/// What `marimo edit --watch`, VS Code's watcher and `fs.watch` of a folder take for a change.
+#[test]
+fn the_last_event_of_a_notebook_is_its_arrival() {
+    use rustix::fs::inotify;
+    for method in METHODS {
+        let sandbox = Sandbox::new();
+        let path = sandbox.save("a.py", "old");
+        let disk = sandbox.disk().with_method(method);
+        disk.create_workdir(&sandbox.root).unwrap();
+        let events = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        let flags = inotify::WatchFlags::MOVE | inotify::WatchFlags::CREATE;
+        inotify::add_watch(&events, sandbox.root.as_str(), flags).unwrap();
+        write(&disk, &path, "old", "new").unwrap();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(events, &mut buffer);
+        let mut last = None;
+        while let Ok(event) = reader.next() {
+            if event.file_name() == Some(c"a.py") {
+                last = Some(event.events());
+            }
+        }
+        assert_eq!(last, Some(inotify::ReadFlags::MOVED_TO), "{method:?}");
+    }
+}
+
+#[test]
 fn a_link_stays_and_its_target_is_replaced() {
     let sandbox = Sandbox::new();
     let target = sandbox.save("real/a.py", "old");

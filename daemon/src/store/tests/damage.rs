@@ -159,6 +159,17 @@ fn the_index_of_another_folder_is_set_aside() {
 }
 
 #[test]
+fn an_index_that_somebody_else_has_open_is_not_damaged() {
+    let sandbox = filled();
+    let db = fs::File::open(sandbox.folder().join("index/db")).unwrap();
+    db.lock().unwrap();
+    let opened = DiskStore::open(&sandbox.state, &sandbox.root);
+    assert!(matches!(opened, Err(StoreError::Locked { pid: None })), "{opened:?}");
+    db.unlock().unwrap();
+    assert_eq!(sandbox.open().1, Opened::Existing);
+}
+
+#[test]
 fn texts_outlive_a_rebuilt_index_for_a_while() {
     let sandbox = filled();
     fs::write(sandbox.folder().join("index/db"), b"").unwrap();

@@ -1,0 +1,401 @@
+//! Files that exist only in this process.
+//!
+//! The same protocol as [`RealDisk`](super::RealDisk), step by step, on a map. An observer sees
+//! every step, so a test can fail each one, end the "process" there, or save like an editor
+//! that is faster than any real one.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use self::state::State;
+use super::displaced::{DISPLACED, Displaced, displaced_folder, parse_kept, workdir};
+use super::error::{Obstacle, ReadError, WriteError};
+use super::lock::Lock;
+use super::observer::{Crashed, Observer, Step};
+use super::stamp::Stamp;
+use super::temp::{parse_temp, temp_name};
+use super::{Contents, Disk, Entry, Expected, Late, WriteOptions, Written};
+use crate::sync::Digest;
+
+/// Files that exist only in this process.
+///
+/// Clones share the files, so that a test can throw away an engine and give the next one what it
+/// left. Time is a count of changes.
+#[derive(Clone)]
+pub struct MemoryDisk {
+    root: Utf8PathBuf,
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    state: State,
+    observer: Option<Arc<dyn Observer>>,
+    crashed: bool,
+}
+
+/// A file that an editor has open, whatever its name is by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFile(u64);
+
+/// What a person, an editor or a test does.
+impl MemoryDisk {
+    /// Makes a disk with nothing on it.
+    pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
+        let shared = Shared { state: State::default(), observer: None, crashed: false };
+        Self { root: root.into(), shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// Has every step observed from now on; or no longer. Also ends the time after a crash.
+    ///
+    /// The observer may use this disk.
+    pub fn restart(&self, observer: Option<Arc<dyn Observer>>) {
+        let mut shared = self.shared();
+        shared.observer = observer;
+        shared.crashed = false;
+    }
+
+    /// Saves in place: the file stays the same file.
+    pub fn save(&self, path: &Utf8Path, bytes: &[u8]) {
+        let mut shared = self.shared();
+        match shared.state.inode(path) {
+            Some(inode) => shared.state.fill(inode, bytes),
+            None => {
+                shared.state.create(path, bytes, 0o644);
+            }
+        }
+    }
+
+    /// Saves as a new file that takes the name of the old one.
+    pub fn save_by_rename(&self, path: &Utf8Path, bytes: &[u8]) {
+        let mut shared = self.shared();
+        shared.state.unname(path);
+        shared.state.create(path, bytes, 0o644);
+    }
+
+    /// Opens a file as an editor does that will save later.
+    pub fn open(&self, path: &Utf8Path) -> Option<OpenFile> {
+        self.shared().state.inode(path).map(OpenFile)
+    }
+
+    /// Saves through a file that was opened before.
+    pub fn save_open(&self, file: OpenFile, bytes: &[u8]) {
+        self.shared().state.fill(file.0, bytes);
+    }
+
+    /// Deletes a file, or everything in a folder.
+    pub fn delete(&self, path: &Utf8Path) {
+        let mut shared = self.shared();
+        for name in shared.state.names_below(path) {
+            shared.state.unname(&name);
+        }
+    }
+
+    /// Renames a file or a folder. A file that had the new name is gone.
+    pub fn rename(&self, from: &Utf8Path, to: &Utf8Path) {
+        let mut shared = self.shared();
+        for name in shared.state.names_below(from) {
+            let Ok(rest) = name.strip_prefix(from) else { continue };
+            let new = if rest.as_str().is_empty() { to.to_owned() } else { to.join(rest) };
+            shared.state.rename(&name, &new);
+        }
+    }
+
+    /// Returns what a file holds.
+    pub fn bytes(&self, path: &Utf8Path) -> Option<Vec<u8>> {
+        self.shared().state.contents(path).map(|it| it.bytes)
+    }
+
+    /// Returns every file with what it holds, sorted by path: also temporary and displaced ones.
+    pub fn files(&self) -> Vec<(Utf8PathBuf, Vec<u8>)> {
+        self.shared().state.files()
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The files, unless the process has crashed.
+    fn alive(&self) -> Result<MutexGuard<'_, Shared>, Obstacle> {
+        let shared = self.shared();
+        if shared.crashed { Err(io::Error::other(Crashed).into()) } else { Ok(shared) }
+    }
+
+    fn before(&self, step: Step, path: &Utf8Path) -> Result<(), Obstacle> {
+        let observer = self.alive()?.observer.clone();
+        let Some(observer) = observer else { return Ok(()) };
+        observer.before(step, path).map_err(|error| {
+            let inner = error.get_ref();
+            if inner.and_then(|it| it.downcast_ref::<Crashed>()).is_some() {
+                self.shared().crashed = true;
+            }
+            error.into()
+        })
+    }
+
+    fn check(&self, path: &Utf8Path) -> Result<(), Obstacle> {
+        let inside = path.starts_with(&self.root);
+        if inside { Ok(()) } else { Err(Obstacle::Outside) }
+    }
+
+    /// Removes our own temporary file, unless the process is gone.
+    fn cleanup(&self, temp: &Utf8Path, obstacle: Obstacle) -> Obstacle {
+        if let Ok(mut shared) = self.alive() {
+            shared.state.unname(temp);
+        }
+        obstacle
+    }
+
+    fn stage(
+        &self,
+        path: &Utf8Path,
+        bytes: &[u8],
+        mode: u32,
+        durable: bool,
+    ) -> Result<Utf8PathBuf, Obstacle> {
+        self.before(Step::CreateTemp, path)?;
+        let (temp, inode) = {
+            let mut shared = self.alive()?;
+            let n = shared.state.tick();
+            let name = temp_name(path.file_name().ok_or(Obstacle::Outside)?, n);
+            let temp = path.with_file_name(name);
+            let inode = shared.state.create(&temp, b"", mode);
+            (temp, inode)
+        };
+        let fill = || {
+            self.before(Step::Fill, &temp)?;
+            self.alive()?.state.fill(inode, bytes);
+            if durable { self.before(Step::SyncFile, &temp) } else { Ok(()) }
+        };
+        fill().map_err(|it| self.cleanup(&temp, it))?;
+        Ok(temp)
+    }
+
+    fn create(
+        &self,
+        path: &Utf8Path,
+        bytes: &[u8],
+        options: WriteOptions,
+    ) -> Result<Written, Obstacle> {
+        let temp = self.stage(path, bytes, options.mode, options.durable)?;
+        let place = || {
+            self.before(Step::Place, path)?;
+            let mut shared = self.alive()?;
+            if shared.state.inode(path).is_some() {
+                return Err(Obstacle::changed());
+            }
+            shared.state.rename(&temp, path);
+            shared.state.stamp(path).ok_or(Obstacle::Absent)
+        };
+        let stamp = place().map_err(|it| self.cleanup(&temp, it))?;
+        Ok(Written { stamp, displaced: None, raced: None })
+    }
+
+    fn replace(
+        &self,
+        path: &Utf8Path,
+        bytes: &[u8],
+        expected: Digest,
+        options: WriteOptions,
+    ) -> Result<Written, Obstacle> {
+        let before = self.alive()?.state.contents(path).ok_or_else(Obstacle::changed)?;
+        if Digest::of(&before.bytes) != expected {
+            return Err(Obstacle::changed());
+        }
+        if before.bytes == bytes {
+            return Ok(Written { stamp: before.stamp, displaced: None, raced: None });
+        }
+        let temp = self.stage(path, bytes, before.stamp.mode, options.durable)?;
+        let exchange = || {
+            self.before(Step::Exchange, path)?;
+            let mut shared = self.alive()?;
+            if shared.state.inode(path).is_none() {
+                return Err(Obstacle::changed());
+            }
+            shared.state.exchange(path, &temp);
+            shared.state.stamp(path).ok_or(Obstacle::Absent)
+        };
+        let stamp = exchange().map_err(|it| self.cleanup(&temp, it))?;
+        self.before(Step::Inspect, path)?;
+        let content = self.bytes(&temp).unwrap_or_default();
+        let displaced = self.keep(&temp, path, Digest::of(&content))?;
+        let raced = displaced.digest != expected && content != bytes;
+        Ok(Written { stamp, displaced: Some(displaced), raced: raced.then_some(content) })
+    }
+
+    fn keep(
+        &self,
+        from: &Utf8Path,
+        origin: &Utf8Path,
+        digest: Digest,
+    ) -> Result<Displaced, Obstacle> {
+        self.before(Step::Keep, from)?;
+        let mut shared = self.alive()?;
+        let n = shared.state.tick();
+        let folder = displaced_folder(origin);
+        let letter = if folder.parent() == origin.parent() { 'w' } else { 'n' };
+        let name = origin.file_name().unwrap_or_default();
+        let path = folder.join(format!("{n}-1-{n}{letter}-{name}.kept"));
+        shared.state.rename(from, &path);
+        Ok(Displaced { path, origin: origin.to_owned(), digest })
+    }
+
+    fn late(&self, displaced: &Displaced) -> Result<Late, Obstacle> {
+        Ok(match self.alive()?.state.contents(&displaced.path) {
+            None => Late::Gone,
+            Some(it) if Digest::of(&it.bytes) == displaced.digest => Late::Unchanged,
+            Some(it) => Late::Changed(it.bytes),
+        })
+    }
+
+    fn find_displaced(&self, dir: &Utf8Path) -> Result<Vec<Displaced>, Obstacle> {
+        let workdir = workdir(dir);
+        for folder in [dir, &workdir] {
+            for (name, digest) in self.digests(folder)? {
+                if let Some((target, _)) = parse_temp(&name) {
+                    self.keep(&folder.join(&name), &folder.join(target), digest)?;
+                }
+            }
+        }
+        let kept = workdir.join(DISPLACED);
+        let mut found = Vec::new();
+        for (name, digest) in self.digests(&kept)? {
+            let Some(parsed) = parse_kept(&name) else { continue };
+            let folder = if parsed.from_workdir { &workdir } else { dir };
+            let origin = folder.join(parsed.name);
+            found.push(Displaced { path: kept.join(&name), origin, digest });
+        }
+        Ok(found)
+    }
+
+    fn digests(&self, folder: &Utf8Path) -> Result<Vec<(String, Digest)>, Obstacle> {
+        let shared = self.alive()?;
+        let entries = shared.state.list(folder).unwrap_or_default();
+        let digest = |entry: Entry| {
+            let contents = shared.state.contents(&folder.join(&entry.name))?;
+            Some((entry.name, Digest::of(&contents.bytes)))
+        };
+        Ok(entries.into_iter().filter_map(digest).collect())
+    }
+}
+
+impl Disk for MemoryDisk {
+    fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    fn stamp(&self, path: &Utf8Path) -> Result<Option<Stamp>, ReadError> {
+        self.check(path)
+            .and_then(|()| Ok(self.alive()?.state.stamp(path)))
+            .map_err(|it| it.reading(path))
+    }
+
+    fn read(&self, path: &Utf8Path, limit: u64, _lock: Lock) -> Result<Contents, ReadError> {
+        let read = || {
+            self.check(path)?;
+            let shared = self.alive()?;
+            if shared.state.is_folder(path) {
+                return Err(Obstacle::NotAFile);
+            }
+            let contents = shared.state.contents(path).ok_or(Obstacle::Absent)?;
+            let size = contents.stamp.size;
+            if size > limit { Err(Obstacle::TooLarge { size, limit }) } else { Ok(contents) }
+        };
+        read().map_err(|it| it.reading(path))
+    }
+
+    fn list(&self, dir: &Utf8Path) -> Result<Option<Vec<Entry>>, ReadError> {
+        let list = || {
+            self.check(dir)?;
+            let entries = self.alive()?.state.list(dir);
+            Ok(if dir == self.root { Some(entries.unwrap_or_default()) } else { entries })
+        };
+        list().map_err(|it: Obstacle| it.reading(dir))
+    }
+
+    fn write(
+        &self,
+        path: &Utf8Path,
+        bytes: &[u8],
+        expected: Expected,
+        options: WriteOptions,
+    ) -> Result<Written, WriteError> {
+        let write = || {
+            self.check(path)?;
+            let (exists, is_folder) = {
+                let shared = self.alive()?;
+                (shared.state.inode(path).is_some(), shared.state.is_folder(path))
+            };
+            match (exists, expected) {
+                _ if is_folder => Err(Obstacle::NotAFile),
+                (false, Expected::Absent) => self.create(path, bytes, options),
+                (true, Expected::Digest(digest)) => self.replace(path, bytes, digest, options),
+                (true, Expected::Absent) | (false, Expected::Digest(_)) => Err(Obstacle::changed()),
+            }
+        };
+        write().map_err(|it| it.writing(path))
+    }
+
+    fn remove(&self, path: &Utf8Path, expected: Digest) -> Result<Option<Displaced>, WriteError> {
+        let remove = || {
+            self.check(path)?;
+            let Some(before) = self.alive()?.state.contents(path) else { return Ok(None) };
+            if Digest::of(&before.bytes) != expected {
+                return Err(Obstacle::changed());
+            }
+            self.before(Step::MoveOut, path)?;
+            match self.bytes(path) {
+                None => Ok(None),
+                Some(now) if Digest::of(&now) != expected => Err(Obstacle::changed()),
+                Some(_) => self.keep(path, path, expected).map(Some),
+            }
+        };
+        remove().map_err(|it| it.writing(path))
+    }
+
+    fn create_workdir(&self, dir: &Utf8Path) -> Result<Utf8PathBuf, WriteError> {
+        let workdir = workdir(dir);
+        let create = || {
+            self.check(dir)?;
+            let ignore = workdir.join(".gitignore");
+            if self.alive()?.state.inode(&ignore).is_none() {
+                self.before(Step::CreateFolder, &workdir)?;
+                self.alive()?.state.create(&ignore, b"*\n", 0o644);
+            }
+            Ok(())
+        };
+        create().map_err(|it: Obstacle| it.writing(dir))?;
+        Ok(workdir)
+    }
+
+    fn recheck(&self, displaced: &Displaced) -> Result<Late, ReadError> {
+        self.late(displaced).map_err(|it| it.reading(&displaced.path))
+    }
+
+    fn discard(&self, displaced: &Displaced) -> Result<Late, WriteError> {
+        let discard = || {
+            let late = self.late(displaced)?;
+            if late == Late::Unchanged {
+                self.before(Step::Unlink, &displaced.path)?;
+                self.alive()?.state.unname(&displaced.path);
+            }
+            Ok(late)
+        };
+        discard().map_err(|it: Obstacle| it.writing(&displaced.path))
+    }
+
+    fn recover(&self, dir: &Utf8Path) -> Result<Vec<Displaced>, WriteError> {
+        self.check(dir).and_then(|()| self.find_displaced(dir)).map_err(|it| it.writing(dir))
+    }
+}
+
+impl std::fmt::Debug for MemoryDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryDisk").field("root", &self.root).finish_non_exhaustive()
+    }
+}
