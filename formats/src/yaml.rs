@@ -7,6 +7,8 @@ mod scalar;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value};
 
+use crate::python_json;
+
 pub(crate) use dump::dump;
 
 /// How deep collections may be nested. No header comes close, and what is read
@@ -18,8 +20,10 @@ const MAX_DEPTH: usize = 64;
 /// Anchors are refused: a header of a few bytes could stand for gigabytes.
 pub(crate) fn load(text: &str) -> Result<Value, String> {
     let mut open: Vec<Open> = Vec::new();
+    let n_chars = text.chars().count();
+    let has_final_newline = text.ends_with('\n');
     for event in Parser::new_from_str(text) {
-        let (event, _) = event.map_err(|err| err.to_string())?;
+        let (event, span) = event.map_err(|err| err.to_string())?;
         let value = match event {
             Event::Scalar(text, style, 0, tag) => {
                 let is_plain = style == ScalarStyle::Plain;
@@ -32,9 +36,15 @@ pub(crate) fn load(text: &str) -> Result<Value, String> {
                         if is_plain && text == "<<" {
                             return Err("merge keys are not supported".to_owned());
                         }
-                        Value::String(text.into_owned())
+                        Value::String(if is_plain { key(&text) } else { text.into_owned() })
                     }
                     None if is_plain => scalar::resolve(&text),
+                    None if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) => {
+                        // The end of the text is no line break.
+                        let is_cut = n_chars <= span.end.index() && !has_final_newline;
+                        let cut = text.strip_suffix('\n').filter(|_| is_cut);
+                        Value::String(cut.unwrap_or(&text).to_owned())
+                    }
                     None => Value::String(text.into_owned()),
                 }
             }
@@ -81,6 +91,14 @@ pub(crate) fn load(text: &str) -> Result<Value, String> {
         }
     }
     Ok(Value::Null)
+}
+
+/// Returns a plain key as JSON has it, where all keys are strings.
+fn key(text: &str) -> String {
+    match scalar::resolve(text) {
+        Value::String(text) => text,
+        value => python_json::dumps(&value),
+    }
 }
 
 /// A collection whose end has not come yet.

@@ -59,6 +59,13 @@ impl Context {
         languages::is_jupyter_language(name) || self.custom_magics.iter().any(|it| it == name)
     }
 
+    /// Whether cells mean the same in both settings.
+    pub(super) fn reads_as(&self, other: &Self) -> bool {
+        self.language == other.language
+            && self.comments_magics == other.comments_magics
+            && self.custom_magics == other.custom_magics
+    }
+
     /// Which magics are written as comments.
     pub(super) fn magics(&self) -> Magics {
         if self.comments_magics { Magics::All } else { Magics::Marked }

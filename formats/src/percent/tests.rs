@@ -93,6 +93,34 @@ fn a_split_cell_is_traced_to_its_slot() {
 }
 
 #[test]
+fn options_of_the_notebook_decide_how_cells_are_written() {
+    let header = "# ---\n# jupyter:\n#   jupytext: {}\n# ---\n\n";
+    let document = parse(&format!("{header}# %%\n# %time x\n"), ".py");
+    let options = NotebookAttribute::Metadata("jupytext".to_owned());
+    let attributes = [(options, Some(json!({"comment_magics": false})))];
+    let printed = document.update(&keep_all(&*document), &attributes, Carry::All).unwrap();
+    assert_eq!(
+        &**printed.document.text(),
+        "# ---\n# jupyter:\n#   jupytext:\n#     comment_magics: false\n# ---\n\n# %%\n%time x\n"
+    );
+    assert_eq!(sources(&*printed.document), ["%time x"]);
+}
+
+#[test]
+fn a_text_without_cells_is_still_a_notebook() {
+    let document = parse("# %%\nx\n", ".py");
+    let printed = document.update(&[], &[], Carry::All).unwrap();
+    assert_eq!(&**printed.document.text(), "# %%\n");
+    assert_eq!(printed.origins, [None]);
+}
+
+#[test]
+fn slots_of_cells_that_are_not_there_are_refused() {
+    let document = parse("# %%\nx\n", ".py");
+    assert!(document.update(&[Slot::Keep(1)], &[], Carry::All).is_err());
+}
+
+#[test]
 fn layout_of_the_file_is_kept() {
     let text = "\u{feff}#!/usr/bin/env python\r\n# -*- coding: utf-8 -*-\r\nx\r\n\r\n# %%\r\ny";
     let document = parse(text, ".py");

@@ -25,6 +25,11 @@ pub(super) fn update(
     attributes: &[(NotebookAttribute, Option<Value>)],
     carry: Carry,
 ) -> Result<Printed, PrintError> {
+    let n_cells = old.notebook.cells.len();
+    if let Some(origin) = slots.iter().filter_map(Slot::origin).find(|&origin| n_cells <= origin) {
+        let reason = format!("the text has no cell {}", origin + 1);
+        return Err(PrintError::Unfaithful(reason));
+    }
     let target = target(old, attributes, carry);
     if is_unchanged(old, slots, &target) {
         let origins = (0..slots.len()).map(Some).collect();
@@ -49,7 +54,7 @@ pub(super) fn update(
     let (head, metadata) = head::head(old, &target, root.as_deref());
     let mut context = Context::new(&metadata, old.context.script, old.context.is_hydrogen);
     context.metadata_is_json |= old.context.metadata_is_json;
-    let same_context = old.context.language == context.language;
+    let same_context = old.context.reads_as(&context);
 
     let mut pieces = Vec::new();
     for (idx, slot) in slots.iter().enumerate().skip(usize::from(root.is_some())) {

@@ -127,6 +127,10 @@ pub(super) fn with_marimo(cell: &Cell) -> Map<String, Value> {
 ///
 /// Unlike comments, they hide everything that could be a magic or a marker.
 pub(super) fn safe_quotes(source: &str) -> Option<Quotes> {
+    // What a merge leaves at the start of a line is refused by the reader.
+    if source.lines().any(|line| line.starts_with("<<<<<<<")) {
+        return None;
+    }
     let prefix = if source.contains('\\') { "r" } else { "" };
     [("\"\"\"", "\n\"\"\""), ("'''", "\n'''")]
         .into_iter()
