@@ -77,7 +77,10 @@ def check_script(own, got, format):
     """An ipynb gives jupytext's bytes; a script with another convention, the same cells."""
     if own.format == "ipynb":
         notebook = nbformat.reads(own.text, as_version=4)
-        target = check_auto_ext({"extension": ".auto", "format_name": format}, notebook.metadata, "")
+        # Without a language it is Python.
+        extension = ".auto" if "language_info" in notebook.metadata else ".py"
+        target = {"extension": extension, "format_name": format}
+        target = check_auto_ext(target, notebook.metadata, "")
         expected = jupytext.writes(notebook, target)
         if not expected.endswith("\n"):
             expected += "\n"

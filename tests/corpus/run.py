@@ -123,7 +123,8 @@ class Run:
         language = language_of(own)
         expected = {"ipynb", "percent"} if language else {"ipynb", "percent", "marimo"}
         if "hydrogen" in formats:
-            expected = expected - {"percent"} | {"hydrogen"}
+            # The other script format may come with it.
+            expected = expected - {"percent"} | set(formats) & {"hydrogen", "percent"}
         if set(formats) != expected:
             self.fail(source, f"has {formats}, language {language or 'python'}")
         try:
@@ -176,7 +177,8 @@ class Run:
             view = self.read(pairing, replica)
             extension = Path(replica["path"]).suffix
             try:
-                edit = edits.choose(view, op, self.seed, source, format)
+                pinned = self.pinned(pairing, view)
+                edit = edits.choose(view, op, self.seed, source, format, pinned=pinned)
                 text = edits.apply(edit, view, extension)
             except edits.Unfit:
                 self.n_unfit += 1
@@ -251,6 +253,17 @@ class Run:
     def read_all(self, pairing):
         """Returns all views by path."""
         return {it["path"]: self.read(pairing, it) for it in pairing["replicas"]}
+
+    def pinned(self, pairing, view):
+        """Returns the cells that are marimo's setup cell there, which is always the first."""
+        for replica in pairing["replicas"]:
+            if replica["format"] == "marimo" != view.format:
+                other = self.read(pairing, replica)
+                setup = [it for it, cell in enumerate(other.cells) if cell.rest["role"] == "SetupCell"]
+                if setup:
+                    mapping = edits.counterpart(other, view)
+                    return {mapping[it] for it in setup if it in mapping}
+        return set()
 
     # --- counting -------------------------------------------------------------------------------
 
@@ -351,6 +364,12 @@ def has_magic(source):
 def check_still(report, root, home, seconds):
     """When nobody edits, nothing is written: neither notebooks, nor the daemon's own state."""
     with inotify.Inotify(*inotify.folders(root), *inotify.folders(home.state)) as watcher:
+        # What was replaced is kept beside the notebook for some seconds, and put away then.
+        deadline = time.monotonic() + 60
+        while any(root.rglob(".displaced/*")) and time.monotonic() < deadline:
+            watcher.read(0.5)
+        report.check(time.monotonic() < deadline, "replaced files are put away")
+        watcher.read()
         events = watcher.collect(seconds)
     said = "\n".join(f"{path} {mask:#x}" for path, mask, _ in events[:20])
     report.check(not events, f"no write within {seconds:.0f} s", said)

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import re
 from dataclasses import dataclass
 
 import nbformat
@@ -42,8 +43,8 @@ def number(*words):
     return int.from_bytes(hashlib.sha256("\0".join(map(str, words)).encode()).digest()[:6], "big")
 
 
-def choose(view, op, *seed):
-    """Returns an edit of a cell, or raises `Unfit`."""
+def choose(view, op, *seed, pinned=()):
+    """Returns an edit of a cell, or raises `Unfit`. Cells that are pinned stay where they are."""
     pick = number(op, *seed)
     token = f"nbsync_{pick % 10**8:08}"
     keys = view.keys
@@ -51,7 +52,7 @@ def choose(view, op, *seed):
     fit = [
         idx
         for idx, cell in enumerate(view.cells)
-        if keys.count(cell.key) == 1 and editable(view, cell)
+        if keys.count(cell.key) == 1 and editable(view, cell) and idx not in pinned
     ]
     if op.startswith("insert"):
         # Anywhere before a cell that can be told apart, or at the end.
@@ -71,8 +72,16 @@ def choose(view, op, *seed):
 def editable(view, cell):
     if cell.key == SYNTHETIC or cell.kind in ("raw", "unparsable"):
         return False
-    # What stands in a header has no cell marker; setup stays the first cell.
-    return bool(cell.block) and cell.rest.get("role") != "SetupCell"
+    # In marimo's replicas, what can't run there stands in comments.
+    if view.format == "marimo" and cell.source.startswith(("# Cell type: raw", "# %%")):
+        return False
+    # What stands in a header has no cell marker; setup stays the first cell, and a PEP 723 block
+    # is a header in marimo.
+    return bool(cell.block) and cell.rest.get("role") != "SetupCell" and not is_pep_723(cell)
+
+
+def is_pep_723(cell):
+    return cell.source.startswith("# /// script")
 
 
 def intended(edit, keys):
@@ -102,6 +111,9 @@ def appended(source, line):
 def is_appended(key, before, line):
     kind, source = key
     rest = source.removesuffix(line)
+    # A cell that marimo can't run is a comment there, line by line.
+    if before[1].startswith("# %%") and rest.endswith("\n# "):
+        rest = rest.removesuffix("# ")
     return kind == before[0] and rest != source and rest.rstrip() == before[1].rstrip()
 
 
@@ -152,7 +164,7 @@ def apply_marimo(edit, view):
         if cell.kind == "markdown":
             if '"""' in source or "\\" in source:
                 raise Unfit("a string that marimo changes when it saves")
-            source = marimo_markdown(source)
+            source = marimo_markdown(source, cell.rest["code"])
         # A function with a statement behind it is an ordinary cell.
         options = cells[edit.idx].options
         name = cells[edit.idx].name if isinstance(cells[edit.idx], ir.CellDef) else "_"
@@ -171,8 +183,10 @@ def apply_marimo(edit, view):
     return views.save_marimo(notebook, view.text)
 
 
-def marimo_markdown(source):
-    return f'mo.md(r"""\n{source}\n""")'
+def marimo_markdown(source, old='mo.md(r"""'):
+    """Returns the code of a Markdown cell, with the string prefix of the old one."""
+    prefix = re.match(r"[^\"']*\(\s*(\w*)", old).group(1)
+    return f'mo.md({prefix}"""\n{source}\n""")'
 
 
 def apply_script(edit, view, extension):
@@ -261,7 +275,7 @@ def counterpart(from_view, to_view):
         if (
             len(left) != len(right)
             and these
-            and view.cells[these[0]].source.startswith("# /// script")
+            and is_pep_723(view.cells[these[0]])
             and "# /// script" in other.head
         ):
             these.pop(0)
@@ -324,7 +338,8 @@ def check_effect(edit, before, after, mapping):
                 problems += check_changed(old[old_idx[where]], here, after.format)
             continue
         was = old[old_idx[origin]]
-        if here.block != was.block and not as_marimo_saves(here, after):
+        # In a script, what stood in the header is a cell of its own when it isn't the first any more.
+        if was.block and here.block != was.block and not as_marimo_saves(here, after):
             problems.append(f"cell {no} was rewritten:\n{was.block}\n--- now\n{here.block}")
     if (before.head, before.tail) != (after.head, after.tail) and after.format != "marimo":
         problems.append(f"text around the cells: {before.head!r} -> {after.head!r}")
