@@ -97,7 +97,7 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
     };
     let listener = control::bind(&control::socket_path(&options.dirs.runtime, &root))?;
     let (call_sender, mut calls) = mpsc::channel(16);
-    let server = tokio::spawn(control::serve(listener, root.clone(), call_sender));
+    let server = tokio::spawn(control::serve(listener, root, call_sender));
     let mut signals = Signals::new().map_err(Error::System)?;
     let mut notifier = Notifier::from_env();
 
@@ -142,11 +142,13 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
         }
     }
     notifier.stopping();
-    server.abort();
-    engine.stop();
-    if let Err(err) = std::fs::remove_file(control::socket_path(&options.dirs.runtime, &root)) {
-        tracing::debug!("cannot remove the socket: {err}");
+    // The last answers go out and the socket is removed while the root is still
+    // ours; a moment later it could be the next daemon's.
+    drop(calls);
+    if let Err(err) = server.await {
+        tracing::error!("the control socket failed: {err}");
     }
+    engine.stop();
     Ok(())
 }
 

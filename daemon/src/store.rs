@@ -137,3 +137,12 @@ pub fn root_id(root: &Utf8Path) -> String {
     id.truncate(16);
     id
 }
+
+/// Whether texts of this root are kept in `state`: whether it was ever synced.
+///
+/// A store that was opened and left empty doesn't count, so that a look at the state
+/// of a folder doesn't make it a root.
+pub fn is_known(state: &Utf8Path, root: &Utf8Path) -> bool {
+    let blobs = state.join(root_id(root)).join("blobs");
+    blobs.read_dir_utf8().is_ok_and(|mut entries| entries.next().is_some())
+}

@@ -135,7 +135,11 @@ impl Client {
         // Opened before the request: afterwards the number may be another's.
         let process = rustix::process::Pid::from_raw(pid)
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        self.request(Command::Stop)?;
+        match self.request(Command::Stop) {
+            // Gone is what it was asked to be.
+            Ok(_) | Err(ClientError::Gone { .. }) => {}
+            Err(error) => return Err(error),
+        }
         // Ends when the daemon closes the socket.
         match self.stream.read_to_end(&mut Vec::new()) {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => {

@@ -196,7 +196,12 @@ async fn ask(command: Command, calls: &mpsc::Sender<Call>) -> Reply {
     if calls.send(Call { command, reply }).await.is_err() {
         return stopping();
     }
-    answer.await.unwrap_or_else(|_| stopping())
+    tokio::select! {
+        biased;
+        reply = answer => reply.unwrap_or_else(|_| stopping()),
+        // An engine that stops may keep what it can't answer any more.
+        () = calls.closed() => stopping(),
+    }
 }
 
 fn error(message: impl Into<String>) -> Reply {

@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::net::UnixListener;
 
+use crate::store::root_id;
+
 /// The longest path of a socket on Linux: `sun_path` has 108 bytes, the last of
 /// which is a NUL.
 const MAX_PATH_LEN: usize = 107;
@@ -57,8 +59,7 @@ pub enum SocketError {
 /// If the path would be too long for a socket, `/tmp/nbsync-UID` takes the place
 /// of the folder.
 pub fn socket_path(runtime: &Utf8Path, root: &Utf8Path) -> Utf8PathBuf {
-    let id = blake3::hash(root.as_str().as_bytes()).to_hex();
-    let name = format!("{}.sock", &id[..16]);
+    let name = format!("{}.sock", root_id(root));
     let path = runtime.join(&name);
     if path.as_str().len() <= MAX_PATH_LEN {
         return path;

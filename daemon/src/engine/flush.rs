@@ -142,7 +142,8 @@ impl Engine {
                 idx += 1;
             }
         }
-        if self.waiting.is_empty() {
+        // Without a watcher there's one answer, at the end.
+        if self.waiting.is_empty() && self.parts.watcher.is_some() {
             self.propagated.clear();
         }
     }
