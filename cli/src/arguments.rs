@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The folder that is watched [default: the nearest one upward with a
-    /// configuration or a state, or else the current one]
+    /// The folder that is watched [default: the nearest one upward that was
+    /// synced before or has a configuration, or else the current one]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 

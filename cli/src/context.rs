@@ -9,6 +9,7 @@ use nbsync_daemon::config::{self, Config};
 use nbsync_daemon::control::{Client, socket_path};
 use nbsync_daemon::dirs::Dirs;
 use nbsync_daemon::run::Options;
+use nbsync_daemon::store::is_known;
 
 use crate::arguments::Global;
 use crate::error::{CliError, Kind};
@@ -77,13 +78,13 @@ pub(crate) fn dirs() -> Result<Dirs, CliError> {
     Dirs::from_env().map_err(CliError::usage)
 }
 
-/// The root that a folder belongs to: the nearest one upwards that a daemon
-/// watches, or else the nearest with a configuration, or else itself.
+/// The root that a folder belongs to: the nearest one upwards that was synced
+/// before, or else the nearest with a configuration, or else itself.
+///
+/// What was a root stays one when a configuration turns up elsewhere: its bases
+/// are kept under its name.
 fn find_root(start: &Utf8Path, dirs: &Dirs) -> Result<Utf8PathBuf, CliError> {
-    let is_watched = |root: &&Utf8Path| {
-        matches!(Client::connect(&socket_path(&dirs.runtime, root)), Ok(Some(_)))
-    };
-    match start.ancestors().find(is_watched) {
+    match start.ancestors().find(|root| is_known(&dirs.state, root)) {
         Some(root) => Ok(root.to_owned()),
         None => Ok(config::find_root(start)?),
     }

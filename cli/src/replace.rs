@@ -22,7 +22,7 @@ pub(crate) fn write(path: &Path, text: &[u8], force: bool) -> io::Result<()> {
         Some((metadata, target)) if !metadata.is_file() => {
             OpenOptions::new().write(true).open(target)?.write_all(text)
         }
-        Some(_) if !force => Err(io::ErrorKind::AlreadyExists.into()),
+        Some(_) if !force => Err(Errno::EXIST.into()),
         Some((metadata, target)) => with_temporary(&target, |file, temporary| {
             file.set_permissions(metadata.permissions())?;
             file.write_all(text)?;
@@ -63,9 +63,7 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         // Not every file system can do it; then a moment remains in which
         // another program could make the file.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !to.exists() => fs::rename(from, to),
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Errno::EXIST.into()),
         Err(errno) => Err(errno.into()),
     }
 }

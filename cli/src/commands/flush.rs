@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, args: &FlushArgs) -> Result<Outcome, CliError
     let mut daemon = target.require_daemon()?;
     match daemon.request(Command::Flush { paths: target.paths })? {
         Reply::Synced(report) => {
-            sync::print(global, &report, args.json, false)?;
+            sync::print(global, &report, 0, args.json, false)?;
             Ok(Outcome::in_sync(report.out_of_sync.is_empty()))
         }
         reply => Err(super::unexpected(&reply)),

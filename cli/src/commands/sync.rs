@@ -1,7 +1,9 @@
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nbsync_daemon::control::{Command, Reply};
-use nbsync_daemon::report::{NotebookState, Report, StatusReport, SyncReport};
+use nbsync_daemon::control::{Client, Command, Reply};
+use nbsync_daemon::report::{NotebookState, NotebookStatus, Report, StatusReport, SyncReport};
 use nbsync_daemon::run::{self, SyncMode};
 
 use super::{Outcome, status};
@@ -39,20 +41,11 @@ pub(crate) struct SyncArgs {
 pub(crate) fn run(global: &Global, args: &SyncArgs) -> Result<Outcome, CliError> {
     let target = Target::find(global, &args.paths)?;
     let only_look = args.check || args.dry_run;
-    let report = match target.daemon()? {
-        Some(mut daemon) => {
-            let paths = target.paths;
-            let command =
-                if only_look { Command::Status { paths } } else { Command::Sync { paths } };
-            match daemon.request(command)? {
-                Reply::Synced(report) => report,
-                Reply::Status(status) => out_of_sync(status),
-                reply => return Err(super::unexpected(&reply)),
-            }
-        }
+    let (report, n_created) = match target.daemon()? {
+        Some(daemon) => (ask(daemon, &target, only_look)?, 0),
         None => alone(global, &target, only_look)?,
     };
-    print(global, &report, args.json, only_look)?;
+    print(global, &report, n_created, args.json, only_look)?;
     let needs_attention = report.out_of_sync.iter().any(|notebook| match notebook.state {
         NotebookState::Held | NotebookState::Conflict => true,
         // Showing what is pending is all that a dry run is for.
@@ -62,18 +55,39 @@ pub(crate) fn run(global: &Global, args: &SyncArgs) -> Result<Outcome, CliError>
     Ok(Outcome::in_sync(!needs_attention && (!args.check || report.propagated.is_empty())))
 }
 
-/// Runs a cycle without a daemon.
-fn alone(global: &Global, target: &Target, only_look: bool) -> Result<SyncReport, CliError> {
+fn ask(mut daemon: Client, target: &Target, only_look: bool) -> Result<SyncReport, CliError> {
+    let paths = target.paths.clone();
+    let command = if only_look { Command::Status { paths } } else { Command::Sync { paths } };
+    match daemon.request(command)? {
+        Reply::Synced(report) => Ok(report),
+        Reply::Status(status) => Ok(out_of_sync(status)),
+        reply => Err(super::unexpected(&reply)),
+    }
+}
+
+/// Runs a cycle without a daemon; returns what it did, and how many shadows were
+/// new.
+fn alone(
+    global: &Global,
+    target: &Target,
+    only_look: bool,
+) -> Result<(SyncReport, usize), CliError> {
     let mode = if only_look { SyncMode::DryRun } else { SyncMode::Apply };
     let mut progress = Progress::start(!global.quiet && ui::has_screen());
-    // What happens to the pairings is in the final report; errors that belong to
-    // none are not.
+    let n_created = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&n_created);
+    // What else happens to the pairings is in the final report; errors that belong
+    // to none are not.
     let reporter = move |report: &Report| match report {
         Report::Progress { done, total } => progress.update(*done, *total),
+        Report::Paired { to, .. } => {
+            counter.fetch_add(to.len(), Ordering::Relaxed);
+        }
         Report::Error { notebook: None, reason } => progress.suspend(|| ui::warn(reason)),
         _ => {}
     };
-    Ok(run::sync(&target.options()?, &target.paths, mode, Box::new(reporter))?)
+    let report = run::sync(&target.options()?, &target.paths, mode, Box::new(reporter))?;
+    Ok((report, n_created.load(Ordering::Relaxed)))
 }
 
 /// What a daemon's status says about what it would do.
@@ -88,6 +102,7 @@ fn out_of_sync(status: StatusReport) -> SyncReport {
 pub(super) fn print(
     global: &Global,
     report: &SyncReport,
+    n_created: usize,
     json: bool,
     only_looked: bool,
 ) -> Result<(), CliError> {
@@ -95,13 +110,18 @@ pub(super) fn print(
         return ui::print_json(report);
     }
     let mut table = Table::default();
-    for notebook in &report.out_of_sync {
+    // What would change is listed as such below.
+    let is_listed = |notebook: &NotebookStatus| {
+        notebook.state == NotebookState::Pending
+            && report.propagated.iter().any(|it| it.notebook == notebook.source)
+    };
+    for notebook in report.out_of_sync.iter().filter(|notebook| !is_listed(notebook)) {
         status::attention(&mut table, notebook);
     }
     let mut text = table.print();
     if !global.quiet {
         text.push_str(&propagated(report, only_looked || global.verbose > 0));
-        text.push_str(&summary(report, only_looked));
+        text.push_str(&summary(report, n_created, only_looked));
     }
     ui::print(&text)
 }
@@ -124,7 +144,7 @@ fn propagated(report: &SyncReport, with_changes: bool) -> String {
     table.print()
 }
 
-fn summary(report: &SyncReport, only_looked: bool) -> String {
+fn summary(report: &SyncReport, n_created: usize, only_looked: bool) -> String {
     let n_waiting =
         |state| report.out_of_sync.iter().filter(|notebook| notebook.state == state).count();
     let n_propagated = report.propagated.len();
@@ -141,6 +161,10 @@ fn summary(report: &SyncReport, only_looked: bool) -> String {
     .filter(|&(n, _)| n > 0)
     .map(|(n, what)| format!("{n} {what}"))
     .collect();
+    if n_created > 0 {
+        let what = if only_looked { "would make" } else { "made" };
+        parts.insert(0, format!("{what} {}", count(n_created, "shadow")));
+    }
     if report.out_of_sync.is_empty() && !is_listed {
         parts.push("all in sync".to_owned());
     }

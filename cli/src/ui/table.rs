@@ -6,7 +6,7 @@ use super::escape;
 
 /// Rows of text that are aligned when they are printed.
 ///
-/// The last column is never padded, so that no line ends in spaces.
+/// The last text of a row is not padded, so that no line ends in spaces.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
@@ -50,18 +50,20 @@ impl Row {
     fn print(&self, widths: &[usize]) -> String {
         let mut line = String::new();
         let mut padding = 0;
-        for ((style, text), width) in self.cells.iter().zip(widths) {
+        let n_cells =
+            self.cells.iter().rposition(|(_, text)| !text.is_empty()).map_or(0, |i| i + 1);
+        for ((style, text), width) in self.cells[..n_cells].iter().zip(widths) {
             line.extend([format!("{:padding$}{style}{text}{style:#}", "")]);
             padding = width - text.chars().count() + 2;
         }
         let notes = self.notes.iter().map(|(indent, note)| format!("{:indent$}{note}\n", ""));
-        format!("{}\n{}", line.trim_end(), notes.collect::<String>())
+        format!("{line}\n{}", notes.collect::<String>())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::PLAIN;
+    use super::super::{GOOD, PLAIN};
     use super::*;
 
     #[test]
@@ -69,7 +71,10 @@ mod tests {
         let mut table = Table::default();
         table.row([(PLAIN, "held"), (PLAIN, "längere.ipynb"), (PLAIN, "marimo")]);
         table.note(8, "why");
-        table.row([(PLAIN, "synced"), (PLAIN, "b.py"), (PLAIN, "")]);
-        assert_eq!(table.print(), "held    längere.ipynb  marimo\n        why\nsynced  b.py\n");
+        table.row([(PLAIN, "synced"), (GOOD, "b.py"), (GOOD, "")]);
+        assert_eq!(
+            anstream::adapter::strip_str(&table.print()).to_string(),
+            "held    längere.ipynb  marimo\n        why\nsynced  b.py\n"
+        );
     }
 }

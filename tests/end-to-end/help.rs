@@ -1,0 +1,198 @@
+//! What the command line says about itself.
+
+use std::process::Stdio;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn the_commands_are_listed() {
+    insta::assert_snapshot!(Sandbox::new().run(&["-h"]), @"
+    Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
+
+    Usage: nbsync [OPTIONS] <COMMAND>
+
+    Commands:
+      watch        Watch folders, and carry every edit to the other copies of its
+                   notebook
+      sync         Bring all copies in sync once, then exit
+      status       Show the notebooks and whether their copies are in sync
+      flush        Wait until everything saved so far is in all copies
+      convert      Convert notebooks from one format to another
+      pause        Make the running daemon write nothing until `nbsync resume`
+      resume       End a pause or a halt of the running daemon
+      stop         Stop the running daemon
+      service      Watch a folder in the background, from login on
+      completions  Print completions for a shell
+      man          Print the manual page, of nbsync or of one command
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Global options:
+          --root <DIR>           The folder that is watched [default: the nearest
+                                 one upward that was synced before or has a
+                                 configuration, or else the current one]
+      -q, --quiet                Only print what needs attention
+      -v, --verbose...           Print more (can be repeated)
+          --color <WHEN>         When to print in colour [default: auto] [possible
+                                 values: auto, always, never]
+          --log-format <FORMAT>  How to print what happens: lines for people, or one
+                                 JSON object a line [default: text] [possible
+                                 values: text, json]
+    ");
+}
+
+#[test]
+fn watch_explains_itself() {
+    insta::assert_snapshot!(Sandbox::new().run(&["watch", "--help"]), @"
+    Watch folders, and carry every edit to the other copies of its notebook
+
+    Runs in the foreground until Ctrl-C, SIGTERM or `nbsync stop`, and prints one
+    line per edit: the time, the notebook, from which copy to which, how many cells
+    changed, and how long it took. SIGHUP makes it read the configuration again.
+
+    Usage: nbsync watch [OPTIONS] [DIR]...
+
+    Arguments:
+      [DIR]...
+              The folders to watch [default: what `--root` says]
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Global options:
+          --root <DIR>
+              The folder that is watched [default: the nearest one upward that was
+              synced before or has a configuration, or else the current one]
+
+      -q, --quiet
+              Only print what needs attention
+
+      -v, --verbose...
+              Print more (can be repeated)
+
+          --color <WHEN>
+              When to print in colour
+
+              Possible values:
+              - auto:   On a terminal, unless `NO_COLOR` is set
+              - always: Always
+              - never:  Never
+              
+              [default: auto]
+
+          --log-format <FORMAT>
+              How to print what happens: lines for people, or one JSON object a line
+
+              Possible values:
+              - text: Lines for people
+              - json: One JSON object a line
+              
+              [default: text]
+    ");
+}
+
+#[test]
+fn convert_explains_itself() {
+    insta::assert_snapshot!(Sandbox::new().run(&["convert", "--help"]), @"
+    Convert notebooks from one format to another
+
+    Stateless: nothing is paired or watched, and the result holds all that its
+    format has a place for. The result goes to stdout, or to the file that `-o`
+    names. Existing files are only replaced with `--force`. Exits with 3 if a
+    notebook can't be read, converted or written.
+
+    Usage: nbsync convert [OPTIONS] --to <FORMAT> <IN>...
+
+    Arguments:
+      <IN>...
+              The notebooks, or `-` for stdin
+
+    Options:
+          --to <FORMAT>
+              The format to convert to
+              
+              [possible values: ipynb, marimo, hydrogen, percent]
+
+          --from <FORMAT>
+              The format to convert from [default: what the text looks like]
+              
+              [possible values: ipynb, marimo, hydrogen, percent]
+
+      -o, --output <OUT>
+              The file to write, `-` for stdout, or a folder for a file per notebook
+
+      -f, --force
+              Replace existing files
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+    Global options:
+          --root <DIR>
+              The folder that is watched [default: the nearest one upward that was
+              synced before or has a configuration, or else the current one]
+
+      -q, --quiet
+              Only print what needs attention
+
+      -v, --verbose...
+              Print more (can be repeated)
+
+          --color <WHEN>
+              When to print in colour
+
+              Possible values:
+              - auto:   On a terminal, unless `NO_COLOR` is set
+              - always: Always
+              - never:  Never
+              
+              [default: auto]
+
+          --log-format <FORMAT>
+              How to print what happens: lines for people, or one JSON object a line
+
+              Possible values:
+              - text: Lines for people
+              - json: One JSON object a line
+              
+              [default: text]
+    ");
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_completions() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.run(&["-h"]);
+    let (_, commands) = help.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let page = sandbox.run(&["man"]);
+    let completions = sandbox.run(&["completions", "bash"]);
+    // Longer explanations go on in a line that is indented more.
+    for line in commands.lines().filter(|line| !line.starts_with("   ")) {
+        let command = line.split_whitespace().next().unwrap();
+        assert!(page.contains(&format!("nbsync\\-{command}(1)")), "{command}");
+        assert!(completions.contains(&format!("nbsync__subcmd__{command}")), "{command}");
+        let page = sandbox.run(&["man", command]);
+        assert!(page.contains(&format!("nbsync\\-{command}")), "{page}");
+    }
+    assert!(!page.contains("--- stderr"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let sandbox = Sandbox::new();
+    let mut child = sandbox
+        .command(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The script is longer than a pipe holds, so the command is still writing.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert!(output.status.success());
+}
