@@ -6,6 +6,7 @@
 //! over: it is taken out first, in one step, and then looked at.
 
 use std::fs::File;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -39,6 +40,10 @@ pub enum Method {
     /// Where there are no hard links either (exFAT through FUSE).
     RenameOver,
 }
+
+/// How long a file that somebody is saving has to stand still, and how often it is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+const MAX_LOOKS: usize = 25;
 
 pub(super) fn write(
     disk: &RealDisk,
@@ -189,7 +194,7 @@ fn exchange(
         });
     }
     disk.steps.before(Step::Inspect, &place.path())?;
-    let content = match read::read_anyhow(folder, &temp.name) {
+    let content = match what_came_out(folder, &temp.name, expected) {
         Ok(content) => Some(content),
         Err(Obstacle::NotAFile) => return Err(exchange_back(disk, place, temp, keep)),
         Err(_) => None,
@@ -197,6 +202,28 @@ fn exchange(
     let digest = content.as_deref().map_or(expected, Digest::of);
     let displaced = displaced::keep(folder, &temp.name, name, keep, digest, &disk.steps)?;
     Ok(Swapped { displaced, content })
+}
+
+/// Reads a file that was just displaced.
+///
+/// One that is not what was expected is being saved right now, perhaps by an editor that
+/// has emptied it and not yet written. So it is read until it stands still for a moment; an
+/// editor that takes longer is found by [`Disk::recheck`](super::Disk::recheck).
+fn what_came_out(folder: &Folder, name: &str, expected: Digest) -> Result<Vec<u8>, Obstacle> {
+    let mut content = read::read_anyhow(folder, name)?;
+    if Digest::of(&content) == expected {
+        return Ok(content);
+    }
+    for _ in 0..MAX_LOOKS {
+        std::thread::sleep(BETWEEN_LOOKS);
+        let now = read::read_anyhow(folder, name)?;
+        let stands_still = now == content && !now.is_empty();
+        content = now;
+        if stands_still {
+            break;
+        }
+    }
+    Ok(content)
 }
 
 /// Gives the name back to a folder or a link that somebody put there at the last moment.
@@ -254,7 +281,7 @@ fn move_out(
         }
     };
     disk.steps.before(Step::Inspect, &place.path())?;
-    let content = read::read_anyhow(keep, &out).ok();
+    let content = what_came_out(keep, &out, expected).ok();
     disk.steps.before(Step::Keep, &keep.path().join(&out))?;
     keep.rename(&out, keep, &kept)?;
     let displaced = Displaced {

@@ -23,6 +23,38 @@ fn a_save_before_the_exchange_comes_back() {
     }
 }
 
+/// VS Code, Jupyter and marimo empty the file first.
+#[test]
+fn half_a_save_is_waited_for() {
+    for method in [Method::Exchange, Method::MoveOut] {
+        let sandbox = Sandbox::new();
+        let path = sandbox.save("a.py", "old");
+        let (tell, told) = std::sync::mpsc::channel();
+        let tell = std::sync::Mutex::new(tell);
+        std::thread::scope(|scope| {
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            let writer = file.try_clone().unwrap();
+            scope.spawn(move || {
+                told.recv().unwrap();
+                std::os::unix::fs::FileExt::write_all_at(&writer, b"saved", 0).unwrap();
+            });
+            let disk = sandbox
+                .disk_with(move |step, _| {
+                    match step {
+                        Step::Exchange | Step::MoveOut => file.set_len(0).unwrap(),
+                        Step::Inspect => tell.lock().unwrap().send(()).unwrap(),
+                        _ => {}
+                    }
+                    Ok(())
+                })
+                .with_method(method);
+            let written = write(&disk, &path, "old", "new").unwrap();
+            assert_eq!(written.raced.as_deref(), Some(&b"saved"[..]), "{method:?}");
+            assert_eq!(written.displaced.unwrap().digest, Digest::of(b"saved"));
+        });
+    }
+}
+
 #[test]
 fn an_editor_that_saves_the_same_does_not_race() {
     let sandbox = Sandbox::new();
