@@ -6,13 +6,9 @@
 //! nothing else. Text comes in; owned values and byte ranges go out.
 //!
 //! - [`parse_module`] says what the top-level statements of a file are;
-//! - [`tokens`] cuts a text into tokens, whether or not it is valid;
 //! - [`scope::analyze`] says what a cell defines and refers to, as marimo
 //!   sees it;
 //! - [`builtins`] lists the names that every cell has.
-
-// Its users come one by one.
-#![allow(dead_code, unused_imports)]
 
 mod builtins;
 mod compile;
@@ -22,13 +18,12 @@ pub(crate) mod scope;
 mod statement;
 #[cfg(test)]
 mod tests;
-mod tokens;
 mod unparse;
 mod value;
 
 use std::ops::Range;
 
-use ruff_python_ast::token::Tokens as RuffTokens;
+use ruff_python_ast::token::Tokens;
 use ruff_python_ast::{ModModule, PythonVersion};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::Ranged;
@@ -39,7 +34,6 @@ pub(crate) use statement::{
     Body, Decorator, Definition, DefinitionKind, Import, Module, Statement, StatementKind, With,
     WithItem,
 };
-pub(crate) use tokens::{Token, TokenKind, Tokens, tokens};
 pub(crate) use value::{Call, Keyword, Literal, Path, StringConstant, Value};
 
 /// Why a text isn't Python, or not Python that can be handled.
@@ -65,7 +59,7 @@ impl PythonError {
 /// large enough for the depth which the tokens allow.
 fn with_syntax<T>(
     text: &str,
-    visit: impl FnOnce(&ModModule, &RuffTokens) -> Result<T, PythonError>,
+    visit: impl FnOnce(&ModModule, &Tokens) -> Result<T, PythonError>,
 ) -> Result<T, PythonError> {
     if text.starts_with('\u{feff}') {
         return Err(PythonError::new(0, "invalid non-printable character U+FEFF"));

@@ -2,47 +2,6 @@
 
 use super::*;
 
-/// Shows the tokens of a text, one `kind text` each.
-fn show(text: &str) -> Vec<String> {
-    let show = |it: &Token| format!("{:?} {}", it.kind, &text[it.range.clone()]);
-    tokens(text).list.iter().map(show).collect()
-}
-
-#[track_caller]
-fn check_tokens(text: &str, expected: &str, complete: bool) {
-    let got: Vec<String> = show(text).iter().map(|it| it.trim_end().replace('\n', "\\n")).collect();
-    assert_eq!(got.join(" | "), expected, "{text:?}");
-    assert_eq!(tokens(text).complete, complete, "{text:?}");
-}
-
-#[test]
-fn strings_are_one_token() {
-    check_tokens(
-        "x = f'a{f\"{b}\"}' \"\"\"c\nd\"\"\"",
-        "Name x | Operator = | String f'a{f\"{b}\"}' | String \"\"\"c\\nd\"\"\" | Newline",
-        true,
-    );
-}
-
-#[test]
-fn blocks_have_indents() {
-    check_tokens(
-        "def f(): # c\n  match\n\nx",
-        "Def def | Name f | Open ( | Close ) | Colon : | Comment # c | Newline | Indent | \
-         Name match | Newline | Nl | Dedent | Name x | Newline",
-        true,
-    );
-}
-
-#[test]
-fn tokens_go_on_after_errors() {
-    check_tokens("f(\n", "Name f | Open ( | Nl | Unknown | Newline", false);
-    check_tokens("'a\nb", "Unknown 'a | Newline | Name b | Newline", false);
-    check_tokens("$ b", "Unknown $ | Name b | Newline", false);
-    check_tokens("f'''a{b", "Unknown f'''a{b", false);
-    check_tokens("", "", true);
-}
-
 #[track_caller]
 fn definition(text: &str) -> Definition {
     let mut module = parse_module(text).unwrap();
@@ -66,7 +25,7 @@ fn definitions_know_their_parts() {
     assert!(cell.path.is("app", "cell"));
     assert_eq!(cell.call.as_ref().unwrap().keywords[0].value, Literal::Int(1));
     assert_eq!(&text[cell.range.clone()], "@app.cell(a=1)");
-    assert_eq!((other.path.dotted().as_deref(), &other.call), (Some("b.c"), &None));
+    assert_eq!((other.path.is("b", "c"), &other.call), (true, &None));
 
     let it = definition("class A[T](B, c=(1)): x: int");
     assert_eq!((it.kind, it.body.colon), (DefinitionKind::Class, 21));
@@ -145,6 +104,8 @@ fn deep(n: usize) -> Vec<String> {
         "f".to_owned() + &".a".repeat(n),
         "-".repeat(n) + "1",
         "not ".repeat(n) + "1",
+        "x: ".to_owned() + &"-".repeat(n) + "1",
+        "x: ".to_owned() + &"1+".repeat(n) + "1",
         "await ".repeat(n) + "1",
         "1+".repeat(n) + "1",
         "1**".repeat(n) + "1",
@@ -185,7 +146,7 @@ fn depth_is_no_danger() {
                 "{}",
                 &text[..20]
             );
-            tokens(&text);
+            drop(scope::analyze(&text, "0"));
         }
     }
     // Chains that no person writes, but programs do.

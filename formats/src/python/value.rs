@@ -70,16 +70,6 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    /// Returns the path as it would be written, if it starts with a name.
-    pub(crate) fn dotted(&self) -> Option<String> {
-        let mut res = self.root.clone()?;
-        for attribute in &self.attributes {
-            res.push('.');
-            res.push_str(attribute);
-        }
-        Some(res)
-    }
-
     /// Whether the path is `root.attribute`, and nothing more.
     pub(crate) fn is(&self, root: &str, attribute: &str) -> bool {
         self.root.as_deref() == Some(root) && self.attributes == [attribute]

@@ -148,6 +148,8 @@ impl<'a> Visitor<'a> for Declarations<'a> {
                     self.bound.insert(name.split('.').next().unwrap_or_default());
                 }
             }
+            // The value has a scope of its own.
+            Stmt::TypeAlias(it) => self.visit_expr(&it.name),
             Stmt::AnnAssign(it) => {
                 if let Expr::Name(target) = &*it.target
                     && it.simple

@@ -75,6 +75,10 @@ fn markdown_call(tree: &ModModule, code: &str, tokens: &Tokens) -> Option<Markdo
         return None;
     };
     let value = constant(arg)?;
+    if value.contains('\u{fffd}') && !code.contains('\u{fffd}') {
+        // It stands for a lone surrogate, which no file can hold.
+        return None;
+    }
     let (range, string) = spliced(code, tokens)?;
     Some(MarkdownCall { range, string, value })
 }

@@ -331,6 +331,7 @@ fn markdown() {
         "md('a')",
         "marimo.md('a')",
         "mo.md('a')\nx",
+        "mo.md('\\ud800')",
         "mo.md(b'a')",
     ] {
         assert_eq!(show(code), None, "{code:?}");
