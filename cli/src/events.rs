@@ -24,7 +24,6 @@ pub(crate) struct Printer {
     quiet: bool,
     verbose: bool,
     columns: text::Columns,
-    is_scanning: bool,
     progress: Progress,
 }
 
@@ -49,7 +48,6 @@ impl Printer {
             quiet: global.quiet,
             verbose: global.verbose > 0,
             columns: text::Columns::default(),
-            is_scanning: true,
             progress: Progress::start(style == Style::Text && !global.quiet && ui::has_screen()),
         }
     }
@@ -58,24 +56,30 @@ impl Printer {
     /// there are several roots.
     pub(crate) fn reporter(printer: &Arc<Mutex<Self>>, label: Option<String>) -> Reporter {
         let printer = Arc::clone(printer);
+        let mut is_first_scan = true;
         Box::new(move |report| {
+            if matches!(report, Report::Ready { .. }) {
+                is_first_scan = false;
+            }
             let mut printer = printer.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = printer.report(label.as_deref(), report) {
+            if let Err(error) = printer.report(label.as_deref(), is_first_scan, report) {
                 stop_writing(&error);
             }
         })
     }
 
-    fn report(&mut self, label: Option<&str>, report: &Report) -> io::Result<()> {
+    fn report(
+        &mut self,
+        label: Option<&str>,
+        is_first_scan: bool,
+        report: &Report,
+    ) -> io::Result<()> {
         match report {
             Report::Progress { done, total } => {
                 self.progress.update(*done, *total);
                 return Ok(());
             }
-            Report::Ready { .. } => {
-                self.progress.finish();
-                self.is_scanning = false;
-            }
+            Report::Ready { .. } => self.progress.finish(),
             _ => {}
         }
         let line = match self.style {
@@ -86,13 +90,16 @@ impl Printer {
                 };
                 // Thousands of notebooks are paired in a first scan; the summary
                 // at its end will do.
-                let is_first_pairing =
-                    self.is_scanning && matches!(report, Report::Paired { .. }) && !self.verbose;
-                if is_first_pairing || (self.quiet && priority > Priority::Warning) {
+                let is_summed_up = is_first_scan
+                    && !self.verbose
+                    && matches!(report, Report::Paired { .. } | Report::State { .. })
+                    && priority > Priority::Warning;
+                if is_summed_up || (self.quiet && priority > Priority::Warning) {
                     return Ok(());
                 }
                 if self.style == Style::Journal {
-                    format!("{priority}{line}")
+                    // The journal shows an escape sequence as a blob.
+                    format!("{priority}{}", anstream::adapter::strip_str(&line))
                 } else {
                     let time = Zoned::now().strftime("%H:%M:%S");
                     format!("{}{time}{:#}  {line}", ui::QUIET, ui::QUIET)

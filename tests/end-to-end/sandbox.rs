@@ -150,8 +150,14 @@ impl Sandbox {
     /// Starts a daemon and waits until it is ready.
     #[track_caller]
     pub(crate) fn watch(&self) -> Daemon {
+        self.watch_with(&[])
+    }
+
+    /// The same, with arguments.
+    #[track_caller]
+    pub(crate) fn watch_with(&self, args: &[&str]) -> Daemon {
         let mut command = self.command(["watch", "--log-format", "json"]);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut daemon = Daemon {
             lines: BufReader::new(child.stdout.take().unwrap()),
             child,

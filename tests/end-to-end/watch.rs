@@ -1,5 +1,7 @@
 //! `nbsync watch`, with edits. `nbsync flush` is the barrier; nothing sleeps.
 
+use std::os::unix::fs::MetadataExt;
+
 use serde_json::Value;
 
 use crate::sandbox::{PERCENT, Sandbox};
@@ -98,6 +100,66 @@ fn stop_returns_when_the_daemon_has_ended() {
     let daemon = sandbox.watch();
     drop(daemon);
     assert!(sandbox.run(&["flush"]).contains("no daemon watches"));
+}
+
+#[test]
+fn several_folders_are_watched_by_one_daemon() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one/a.py", PERCENT);
+    sandbox.write("two/a.py", PERCENT);
+    let mut daemon = sandbox.watch_with(&["one", "two", "./one/"]);
+    daemon.wait_for("ready");
+    for folder in ["one", "two"] {
+        sandbox.edit(&format!("{folder}/a.py"), "x = 1", "x = 2");
+        assert_eq!(sandbox.json(&["flush", folder, "--json"]).1, 0);
+        assert!(sandbox.read(&format!("{folder}/{MARIMO_SHADOW}")).contains("x = 2"));
+        assert_eq!(daemon.wait_for("propagated")["root"], folder);
+    }
+    assert!(sandbox.run(&["stop", "-q", "--root", "one"]).is_empty());
+    assert_eq!(daemon.wait().0, Some(0));
+}
+
+#[test]
+fn a_folder_that_cannot_be_watched_ends_the_daemon_of_the_others() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one/a.py", PERCENT);
+    sandbox.write("two/a.py", PERCENT);
+    sandbox.write("two/nbsync.toml", "layout = \"attic\"\n");
+    let output = sandbox.run(&["watch", "-q", "one", "two"]);
+    assert!(output.contains("two/nbsync.toml"), "{output}");
+    assert!(output.ends_with("[exit status: 2]\n"), "{output}");
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_times() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.py", PERCENT);
+    let log = sandbox.path("log");
+    let stdout = std::fs::File::create(&log).unwrap();
+    let stream = std::fs::metadata(&log).unwrap();
+    let mut child = sandbox
+        .command(["watch", "--color", "auto"])
+        .env("JOURNAL_STREAM", format!("{}:{}", stream.dev(), stream.ino()))
+        .env("CLICOLOR_FORCE", "1")
+        .stdout(stdout)
+        .spawn()
+        .unwrap();
+    // Asking is what waits here, until the daemon is there and has scanned.
+    while sandbox.command(["flush", "-q"]).output().unwrap().status.code() == Some(4) {}
+    sandbox.write("a.py", "");
+    assert_eq!(sandbox.json(&["flush", "--json"]).1, 1);
+    assert!(sandbox.run(&["stop", "-q"]).is_empty());
+    assert!(child.wait().unwrap().success());
+    let lines = sandbox.read("log").replace(sandbox.notebooks().to_str().unwrap(), "[DIR]");
+    let lines = lines.lines().map(|line| match line.rsplit_once("  ") {
+        Some((line, time)) if time.ends_with(" ms") => line,
+        _ => line,
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @"
+    <5>watching 1 notebook in [DIR], made 2 shadows
+    <4>a.py  held: `a.py`: the file is empty
+    <5>stopped
+    ");
 }
 
 #[test]

@@ -43,13 +43,12 @@ pub(crate) fn run(global: &Global, args: &WatchArgs) -> Result<Outcome, CliError
             match ended.map_err(CliError::input)?.map_err(CliError::from) {
                 Ok(()) => {}
                 Err(error) if first_error.is_some() => error.print(),
-                Err(error) => {
-                    first_error = Some(error);
-                    // One root that can't be watched ends the others in good order.
-                    if !watches.is_empty() {
-                        terminate_self();
-                    }
-                }
+                Err(error) => first_error = Some(error),
+            }
+            // The daemon is one for all its roots. `stop` waits for its process, and
+            // a root that can't be watched is not left for later to be noticed.
+            if !watches.is_empty() {
+                terminate_self();
             }
         }
         first_error.map_or(Ok(Outcome::Fine), Err)
