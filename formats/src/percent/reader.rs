@@ -129,7 +129,11 @@ impl<'a> Reader<'a> {
             let is_other = !metadata.contains_key("active")
                 && language.as_ref().is_some_and(|language| *language != self.context.language);
             if is_other || !is_active(script.extension, &metadata, true) {
-                uncomment(&body, comment, "").join("\n")
+                let is_r = matches!(script.extension, ".r" | ".R");
+                let prefix = if is_r { script.comment } else { comment };
+                let lines: Vec<&str> =
+                    body.iter().map(|line| uncomment_line(line, prefix, "")).collect();
+                lines.join("\n")
             } else {
                 self.active_source(&body, kind, language.as_deref(), comment)
             }
@@ -298,10 +302,6 @@ pub(super) fn uncomment_line<'a>(line: &'a str, prefix: &str, suffix: &str) -> &
         Some(rest.strip_suffix(' ').unwrap_or(rest))
     };
     if suffix.is_empty() { line } else { strip_suffix().unwrap_or(line) }
-}
-
-fn uncomment<'a>(lines: &[&'a str], prefix: &str, suffix: &str) -> Vec<&'a str> {
-    lines.iter().map(|line| uncomment_line(line, prefix, suffix)).collect()
 }
 
 /// The quotes around a text, and what they hold.
