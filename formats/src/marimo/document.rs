@@ -272,6 +272,20 @@ impl Document for Script {
         &self.parts.notebook
     }
 
+    fn is_used(&self, cell: usize) -> bool {
+        let Parts { entries, notebook, .. } = &*self.parts;
+        let defines_mo = |idx: usize| {
+            let analysis = entries.get(idx).and_then(|it| it.code.analysis());
+            analysis.is_some_and(|it| it.defs.contains("mo"))
+        };
+        defines_mo(cell)
+            && entries.iter().zip(&notebook.cells).enumerate().any(|(idx, (entry, shown))| {
+                idx != cell
+                    && shown.kind == CellKind::Code
+                    && entry.code.analysis().is_some_and(|it| it.refs.contains("mo"))
+            })
+    }
+
     fn update(
         &self,
         slots: &[Slot],
