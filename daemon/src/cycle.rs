@@ -13,6 +13,7 @@ use crate::config::{Config, Layout};
 use crate::disk::{Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions};
 use crate::error::chain;
 use crate::record;
+use crate::report::Role;
 use crate::store::Store;
 use crate::sync::Digest;
 use crate::sync::adopt::adopt;
@@ -34,7 +35,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     /// Whether to write.
     pub(crate) write: bool,
-    /// Whether to wait until what is written is on the device.
+    /// Whether to wait until a file that is made is on the device. For one that is
+    /// replaced there is always a wait.
     pub(crate) durable: bool,
 }
 
@@ -185,6 +187,12 @@ fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
     let mut documents = Vec::with_capacity(known.len());
     for (replica, sight) in known.iter().zip(&sights) {
         documents.push(match sight {
+            // A crash right after it was made can leave a shadow without its text.
+            Sight::Text { text, .. }
+                if base.is_none() && replica.spec.role == Role::Shadow && text.is_empty() =>
+            {
+                None
+            }
             Sight::Text { text, .. } => Some(parse(&replica.spec, text)?),
             Sight::Unchanged | Sight::Absent => None,
         });
@@ -487,8 +495,8 @@ fn write(
         context.disk.create_workdir(folder).map_err(|err| refused(&err))?;
     }
     let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
-    let options =
-        WriteOptions { durable: context.durable, lock: lock(spec), ..WriteOptions::default() };
+    let durable = context.durable || on_disk.is_some();
+    let options = WriteOptions { durable, lock: lock(spec), ..WriteOptions::default() };
     context.disk.write(&path, text.as_bytes(), expected, options).map_err(|err| refused(&err))
 }
 

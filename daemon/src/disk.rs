@@ -110,6 +110,9 @@ pub trait Disk: Send + Sync {
     /// Unlinks a displaced file whose bytes are kept elsewhere, unless it changed.
     fn discard(&self, displaced: &Displaced) -> Result<Late, WriteError>;
 
+    /// Returns once everything that was written so far is on the device.
+    fn sync(&self) -> Result<(), WriteError>;
+
     /// Cleans up behind a process that was killed, for the notebooks in `dir`, and
     /// returns every displaced file found there.
     ///

@@ -69,7 +69,8 @@ impl Notebook {
             for key in rest {
                 value = value.get(key)?;
             }
-            value.as_str()
+            // An empty name says nothing (nbconvert's tests have one).
+            value.as_str().filter(|name| !name.is_empty())
         };
         at(&["jupytext", "main_language"])
             .or_else(|| at(&["kernelspec", "language"]))

@@ -309,6 +309,10 @@ impl Disk for MemoryDisk {
         read().map_err(|it| it.reading(path))
     }
 
+    fn sync(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
     fn list(&self, dir: &Utf8Path) -> Result<Option<Vec<Entry>>, ReadError> {
         let list = || {
             self.check(dir)?;

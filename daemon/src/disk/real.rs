@@ -150,6 +150,12 @@ impl Disk for RealDisk {
         }
     }
 
+    fn sync(&self) -> Result<(), WriteError> {
+        let io = |source| WriteError::Io { path: self.root.given.clone(), source };
+        let root = std::fs::File::open(&self.root.real).map_err(io)?;
+        rustix::fs::syncfs(&root).map_err(|errno| io(errno.into()))
+    }
+
     fn write(
         &self,
         path: &Utf8Path,

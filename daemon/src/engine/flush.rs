@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::Engine;
 use crate::control::{Call, Command, Reply};
+use crate::cycle::WaitKind;
 use crate::disk::Stamp;
 use crate::git::GitOperation;
 use crate::report::{self, DaemonState, NotebookState, SyncReport};
@@ -79,6 +80,14 @@ impl Engine {
     pub(crate) fn look(&mut self, paths: &[Utf8PathBuf], now: Instant) {
         self.walk_below(camino::Utf8Path::new(""), now);
         self.look_at_stamps(paths, now);
+        // There may be room on the disk by now.
+        for (source, due) in &mut self.due {
+            if due.last == Some(WaitKind::Refused)
+                && self.pairings.get(source).is_some_and(|pairing| pairing.is_below(paths))
+            {
+                due.at = now;
+            }
+        }
     }
 
     /// Makes the pairings due of which a file isn't as it was.
@@ -151,7 +160,9 @@ impl Engine {
     /// Whether something below the paths is about to be looked at.
     pub(crate) fn is_busy(&self, paths: &[Utf8PathBuf], now: Instant) -> bool {
         self.due.iter().any(|(source, due)| {
-            due.at <= now + MAX_DUE
+            // What the disk refuses may take long.
+            let is_soon = due.last != Some(WaitKind::Refused) && due.at <= now + MAX_DUE;
+            (due.at <= now || is_soon)
                 && self.pairings.get(source).is_some_and(|pairing| pairing.is_below(paths))
         })
     }

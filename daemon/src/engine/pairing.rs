@@ -92,6 +92,8 @@ pub(crate) struct Due {
     pub(crate) at: Instant,
     /// When the first event came, for the time that a propagation took.
     pub(crate) since: Instant,
+    /// Why it was left alone last.
+    pub(crate) last: Option<WaitKind>,
     /// How often it was looked at in vain.
     pub(crate) attempt: usize,
     /// Replicas to read even if they seem unchanged.
@@ -109,6 +111,7 @@ impl Due {
         Self {
             at,
             since: at,
+            last: None,
             attempt: 0,
             touched: BTreeSet::new(),
             is_meant: false,
@@ -120,6 +123,7 @@ impl Due {
     /// Puts off the next look after one that was in vain, or returns false if it
     /// is no use to look again before something happens.
     pub(crate) fn put_off(&mut self, kind: WaitKind, settle: Duration, now: Instant) -> bool {
+        self.last = Some(kind);
         let attempt = self.attempt;
         self.attempt += 1;
         let wait = match kind {

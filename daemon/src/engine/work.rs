@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Engine;
 use super::pairing::Due;
 use crate::cycle::{Context, Replica, Start, cycle};
+use crate::error::chain;
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
 use crate::sync::base::Base;
@@ -75,12 +76,14 @@ impl Engine {
         let mut done = 0;
         let n_threads = std::thread::available_parallelism().map_or(2, usize::from);
         // In portions, so that only a few bases are in memory at a time.
-        for portion in sources.chunks(256) {
+        for portion in sources.chunks(64) {
             let jobs: Vec<(Utf8PathBuf, Job)> = portion
                 .iter()
                 .filter_map(|source| Some((source.clone(), self.job(source, now)?)))
                 .collect();
-            let context = self.context();
+            // A shadow that is new can be made again; waiting for each would take
+            // most of the time of a first scan.
+            let context = Context { durable: false, ..self.context() };
             let next = AtomicUsize::new(0);
             let ends = std::thread::scope(|scope| {
                 let work = || {
@@ -107,9 +110,15 @@ impl Engine {
                     None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
                 }
             }
-            self.commit();
             self.report(&Report::Progress { done, total });
         }
+        // What is stored about them must not be newer than the files.
+        if self.writes
+            && let Err(err) = self.parts.disk.sync()
+        {
+            tracing::warn!("{}", chain(&err));
+        }
+        self.commit();
     }
 
     pub(super) fn context(&self) -> Context<'_> {

@@ -107,10 +107,6 @@ impl<'a> Matching<'a> {
             left.entry(content(&self.old[idx])).or_default().push_back(idx);
         }
         for new_idx in self.free_new() {
-            // An empty cell says nothing about where it came from.
-            if self.new[new_idx].source.trim().is_empty() {
-                continue;
-            }
             let old = left.get_mut(&content(&self.new[new_idx]));
             if let Some(old_idx) = old.and_then(std::collections::VecDeque::pop_front) {
                 self.pair(old_idx, new_idx);
@@ -246,6 +242,7 @@ mod tests {
     #[test]
     fn moved_cells_are_found() {
         check("a b c", "c a b", "2 0 1");
+        check("a b  c", "a b c ", "0 1 3 2");
     }
 
     #[test]
