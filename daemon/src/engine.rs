@@ -398,3 +398,6 @@ impl Engine {
         (self.parts.reporter)(report);
     }
 }
+
+#[cfg(test)]
+mod tests;

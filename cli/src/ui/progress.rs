@@ -29,8 +29,7 @@ impl Progress {
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             // The template is a constant, so it is valid always or never.
-            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} notebooks")
-            {
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} notebooks") {
                 bar.set_style(style);
             }
             bar

@@ -17,6 +17,7 @@ use crate::sync::merge::is_conflict_cell;
 
 impl Engine {
     pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End) {
+        let now = job.now;
         match end {
             End::Unchanged(replicas) => {
                 if let Some(pairing) = self.pairings.get_mut(source) {
@@ -38,7 +39,7 @@ impl Engine {
             }
             End::Synced(synced) => self.synced(source, &job, *synced),
             End::Wait(wait) => self.wait(source, job, wait),
-            End::SourceGone => self.source_gone(source, job),
+            End::SourceGone => self.source_gone(source, job.due, now),
         }
     }
 
@@ -152,22 +153,22 @@ impl Engine {
         }
     }
 
-    fn source_gone(&mut self, source: &Utf8Path, mut job: Job) {
-        if !job.due.is_gone {
-            job.due.is_gone = true;
-            job.due.at = job.now + GRACE;
+    pub(super) fn source_gone(&mut self, source: &Utf8Path, mut due: Due, now: Instant) {
+        if !due.is_gone {
+            due.is_gone = true;
+            due.at = now + GRACE;
             if let Some(pairing) = self.pairings.get_mut(source) {
                 pairing.state = NotebookState::Pending;
                 pairing.reason = Some("its source is gone; waiting for it to come back".to_owned());
             }
-            self.due.insert(source.to_owned(), job.due);
+            self.due.insert(source.to_owned(), due);
             return;
         }
         if !self.writes {
             return;
         }
         let Some(pairing) = self.pairings.remove(source) else { return };
-        self.end(source, &pairing, job.now);
+        self.end(source, &pairing, now);
     }
 
     /// Ends a pairing whose source is gone: its shadows go to where replaced files
@@ -206,16 +207,15 @@ impl Engine {
         self.refresh_groups(now);
     }
 
+    /// Whether there is no file any more.
+    pub(super) fn is_gone(&self, source: &Utf8Path) -> bool {
+        let path = self.parts.tree.absolute(source);
+        matches!(self.parts.disk.stamp(&path), Ok(None))
+    }
+
     /// Why it looks as if the notebooks were not deleted on purpose, if it does.
     pub(super) fn all_gone_reason(&self) -> Option<String> {
-        let n_gone = self
-            .due
-            .keys()
-            .filter(|source| {
-                let path = self.parts.tree.root().join(source);
-                matches!(self.parts.disk.stamp(&path), Ok(None))
-            })
-            .count();
+        let n_gone = self.due.keys().filter(|source| self.is_gone(source)).count();
         let n_all = self.pairings.len();
         (5 <= n_gone && n_all < 2 * n_gone).then(|| {
             format!(

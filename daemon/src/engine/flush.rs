@@ -102,7 +102,13 @@ impl Engine {
             .unwrap_or(i64::MAX);
         let mut changed: Vec<(Utf8PathBuf, Vec<usize>)> = Vec::new();
         for (source, pairing) in &self.pairings {
-            if !pairing.is_below(paths) || pairing.blocked.is_some() {
+            if !pairing.is_below(paths) {
+                continue;
+            }
+            if pairing.blocked.is_some() {
+                if !self.due.contains_key(source) && self.is_gone(source) {
+                    changed.push((source.clone(), Vec::new()));
+                }
                 continue;
             }
             let is_held = pairing.state == NotebookState::Held;

@@ -136,6 +136,9 @@ impl Engine {
     fn job(&mut self, source: &Utf8Path, now: Instant) -> Option<Job> {
         let due = self.due.remove(source)?;
         if self.pairings.get(source)?.blocked.is_some() {
+            if self.is_gone(source) {
+                self.source_gone(source, due, now);
+            }
             return None;
         }
         let base = self.bases.get(source);

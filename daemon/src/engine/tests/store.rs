@@ -1,0 +1,74 @@
+//! A store that goes down with the process.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::store::{Batch, Collected, HistoryEntry, Keep, MemoryStore, Store, StoreError};
+use crate::sync::Digest;
+
+/// A memory store that counts what is stored, and stores nothing once its process is gone.
+#[derive(Clone, Default)]
+pub(super) struct SimStore {
+    pub(super) inner: MemoryStore,
+    pub(super) is_gone: Arc<AtomicBool>,
+    pub(super) n_writes: Arc<AtomicUsize>,
+}
+
+impl SimStore {
+    fn alive(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_gone.load(Ordering::SeqCst) {
+            let source = std::io::Error::other("the process is gone");
+            return Err(StoreError::Io { path: "memory".into(), source });
+        }
+        Ok(&self.inner)
+    }
+
+    fn writing(&self) -> Result<&MemoryStore, StoreError> {
+        self.n_writes.fetch_add(1, Ordering::SeqCst);
+        self.alive()
+    }
+}
+
+impl Store for SimStore {
+    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.alive()?.records()
+    }
+
+    fn record(&self, source: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.alive()?.record(source)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.writing()?.commit(batch)
+    }
+
+    fn history(&self, source: &str) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.alive()?.history(source)
+    }
+
+    fn sources_with_history(&self) -> Result<Vec<String>, StoreError> {
+        self.alive()?.sources_with_history()
+    }
+
+    fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        self.alive()?.blob(digest)
+    }
+
+    fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.writing()?.put_blob(bytes)
+    }
+
+    fn sync_blobs(&self) -> Result<(), StoreError> {
+        self.writing()?.sync_blobs()
+    }
+
+    fn collect(
+        &self,
+        keep: &Keep,
+        live: &BTreeSet<Digest>,
+        now: u64,
+    ) -> Result<Collected, StoreError> {
+        self.alive()?.collect(keep, live, now)
+    }
+}
