@@ -58,7 +58,15 @@ impl Parser<'_> {
             return self.entries(depth).map(Value::Object);
         }
         match self.rest.chars().next()? {
-            '"' | '\'' => self.string(false).map(Value::String),
+            '"' | '\'' => {
+                let mut text = self.string(false)?;
+                // Strings side by side are one.
+                while self.rest.trim_start_matches(is_space).starts_with(['"', '\'']) {
+                    self.skip_blanks();
+                    text.push_str(&self.string(false)?);
+                }
+                Some(Value::String(text))
+            }
             '0'..='9' | '.' | '-' | '+' => self.number().map(Value::Number),
             _ => self.word(),
         }
@@ -245,6 +253,7 @@ mod tests {
             ("r'\\d'", json!("\\d")),
             ("'''a'b'''", json!("a'b")),
             ("'\\x41\\u00e9\\101\\d'", json!("AéA\\d")),
+            ("'a' \"b\"", json!("ab")),
             ("True", json!(true)),
             ("None", json!(null)),
             ("--1", json!(1)),

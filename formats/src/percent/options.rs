@@ -15,7 +15,7 @@ const UNREADABLE: &str = "incorrectly_encoded_metadata";
 
 /// Behind so many `=` that start no value, a line is given up. Each costs a look
 /// at the rest of the line.
-const MAX_ATTEMPTS: usize = 1000;
+const MAX_ATTEMPTS: usize = 200;
 
 /// What a marker line says.
 #[derive(Debug, Default, PartialEq)]
