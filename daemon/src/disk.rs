@@ -32,6 +32,7 @@ mod real;
 mod recover;
 mod replace;
 mod stamp;
+mod swap;
 mod temp;
 #[cfg(test)]
 mod tests;
@@ -46,8 +47,8 @@ pub use lock::{Lock, notebook_locks};
 pub use memory::{MemoryDisk, OpenFile};
 pub use observer::{Crashed, Faults, Observer, Step};
 pub use real::RealDisk;
-pub use replace::Method;
 pub use stamp::{Kind, Stamp};
+pub use swap::Method;
 pub use temp::is_temp;
 
 /// The files below one root.

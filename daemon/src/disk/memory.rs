@@ -4,6 +4,7 @@
 //! every step, so a test can fail each one, end the "process" there, or save like an editor
 //! that is faster than any real one.
 
+mod editor;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::editor::OpenFile;
 use self::state::State;
 use super::displaced::{DISPLACED, Displaced, displaced_folder, parse_kept, workdir};
 use super::error::{Obstacle, ReadError, WriteError};
@@ -39,11 +41,6 @@ struct Shared {
     crashed: bool,
 }
 
-/// A file that an editor has open, whatever its name is by now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenFile(u64);
-
-/// What a person, an editor or a test does.
 impl MemoryDisk {
     /// Makes a disk with nothing on it.
     pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
@@ -58,62 +55,6 @@ impl MemoryDisk {
         let mut shared = self.shared();
         shared.observer = observer;
         shared.crashed = false;
-    }
-
-    /// Saves in place: the file stays the same file.
-    pub fn save(&self, path: &Utf8Path, bytes: &[u8]) {
-        let mut shared = self.shared();
-        match shared.state.inode(path) {
-            Some(inode) => shared.state.fill(inode, bytes),
-            None => {
-                shared.state.create(path, bytes, 0o644);
-            }
-        }
-    }
-
-    /// Saves as a new file that takes the name of the old one.
-    pub fn save_by_rename(&self, path: &Utf8Path, bytes: &[u8]) {
-        let mut shared = self.shared();
-        shared.state.unname(path);
-        shared.state.create(path, bytes, 0o644);
-    }
-
-    /// Opens a file as an editor does that will save later.
-    pub fn open(&self, path: &Utf8Path) -> Option<OpenFile> {
-        self.shared().state.inode(path).map(OpenFile)
-    }
-
-    /// Saves through a file that was opened before.
-    pub fn save_open(&self, file: OpenFile, bytes: &[u8]) {
-        self.shared().state.fill(file.0, bytes);
-    }
-
-    /// Deletes a file, or everything in a folder.
-    pub fn delete(&self, path: &Utf8Path) {
-        let mut shared = self.shared();
-        for name in shared.state.names_below(path) {
-            shared.state.unname(&name);
-        }
-    }
-
-    /// Renames a file or a folder. A file that had the new name is gone.
-    pub fn rename(&self, from: &Utf8Path, to: &Utf8Path) {
-        let mut shared = self.shared();
-        for name in shared.state.names_below(from) {
-            let Ok(rest) = name.strip_prefix(from) else { continue };
-            let new = if rest.as_str().is_empty() { to.to_owned() } else { to.join(rest) };
-            shared.state.rename(&name, &new);
-        }
-    }
-
-    /// Returns what a file holds.
-    pub fn bytes(&self, path: &Utf8Path) -> Option<Vec<u8>> {
-        self.shared().state.contents(path).map(|it| it.bytes)
-    }
-
-    /// Returns every file with what it holds, sorted by path: also temporary and displaced ones.
-    pub fn files(&self) -> Vec<(Utf8PathBuf, Vec<u8>)> {
-        self.shared().state.files()
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {

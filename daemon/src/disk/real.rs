@@ -12,9 +12,9 @@ use super::error::{Obstacle, ReadError, WriteError};
 use super::lock::{self, Held, Lock};
 use super::observer::{Observer, Step};
 use super::place::{Place, Root};
-use super::replace::{self, Method};
 use super::stamp::{Kind, Stamp};
-use super::{Contents, Disk, Entry, Expected, Late, WriteOptions, Written, read, recover};
+use super::swap::{self, Method};
+use super::{Contents, Disk, Entry, Expected, Late, WriteOptions, Written, read, recover, replace};
 use crate::sync::Digest;
 
 /// The files below a folder of this machine.
@@ -78,9 +78,7 @@ impl RealDisk {
 
     /// Finds out how files in `dir` are replaced, by trying; for `nbsync doctor`.
     pub fn probe(&self, dir: &Utf8Path) -> Result<Method, WriteError> {
-        self.folder(dir)
-            .and_then(|it| replace::probe(&it, &self.steps))
-            .map_err(|it| it.writing(dir))
+        self.folder(dir).and_then(|it| swap::probe(&it, &self.steps)).map_err(|it| it.writing(dir))
     }
 
     /// Whether marimo's locks can be held; for `nbsync doctor`.

@@ -9,7 +9,7 @@ use super::error::Obstacle;
 use super::folder::Folder;
 use super::real::Steps;
 use super::stamp::{Kind, Stamp};
-use super::{read, replace, temp};
+use super::{read, swap, temp};
 use crate::sync::Digest;
 
 /// A temporary file that nobody touched for so long belongs to nobody, even if a process
@@ -115,7 +115,7 @@ fn displaced_files(
 /// Gives a file its name back that was moved out when the process ended, unless its
 /// successor is in place.
 fn give_back(kept: &Folder, out: &str, from: &Folder, name: &str) -> Result<bool, Obstacle> {
-    match replace::put_back(kept, out, from, name) {
+    match swap::put_back(kept, out, from, name) {
         Ok(()) => Ok(true),
         Err(Obstacle::Changed(_) | Obstacle::Unsupported) => Ok(false),
         Err(obstacle) => Err(obstacle),
