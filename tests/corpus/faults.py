@@ -620,7 +620,12 @@ def edit(path, old, new, style=in_place):
 
 
 def snapshot(root):
-    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    """All files but those that were replaced a moment ago."""
+    return {
+        path: path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".displaced" not in path.parts
+    }
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ the user did, and checks that nothing is lost.
 """
 
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -555,8 +554,6 @@ def pep_723_travels(pair):
     for replica in status["replicas"]:
         text = (pair.daemon.root / replica["path"]).read_text()
         pair.check("# dependencies = [" in text, f"the {replica['format']} replica has the block")
-    shutil.rmtree(folder)
-    pair.daemon.flush()
 
 
 if __name__ == "__main__":

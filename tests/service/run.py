@@ -133,18 +133,23 @@ def until(daemon, expected, timeout=20):
 
 def install(report, folder, home):
     """`nbsync service install` writes a unit that systemd accepts."""
-    res = home.run("service", "install", cwd=folder)
-    units = home.folder / "config" / "systemd" / "user"
-    files = sorted(units.glob("nbsync*.service")) if units.is_dir() else []
+    res = home.run("service", "install", folder, cwd=folder)
     said = (res.stdout + res.stderr).decode()
-    report.check(files, f"install writes units (exit code {res.returncode})", said)
+    units = home.folder / "config" / "systemd" / "user"
+    if res.returncode != 0:
+        # Containers and CI have no manager of the user.
+        ok = res.returncode == 3 and "systemd" in said and "hint" in said
+        report.check(ok, "install says what is missing", f"{res.returncode}: {said}")
+        return
+    files = sorted(units.glob("nbsync*.service"))
+    report.check(files, "install writes units", said)
     for file in files:
         verify(report, folder, home, file.name, file.read_text())
-    res = home.run("service", "status", cwd=folder)
+    res = home.run("service", "status", folder, cwd=folder)
     report.check(res.returncode in (0, 1, 3, 4), "status answers", res.returncode)
-    res = home.run("service", "uninstall", cwd=folder)
-    left = sorted(units.glob("nbsync*.service")) if units.is_dir() else []
-    report.check(not left, "uninstall removes them", (res.stdout + res.stderr).decode())
+    res = home.run("service", "uninstall", folder, cwd=folder)
+    said = (res.stdout + res.stderr).decode()
+    report.check(not list(units.glob("nbsync*.service")), "uninstall removes them", said)
 
 
 if __name__ == "__main__":
