@@ -3,16 +3,24 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_daemon::config::{self, Config};
 use nbsync_daemon::control::{Client, socket_path};
 use nbsync_daemon::dirs::Dirs;
-use nbsync_daemon::run::Options;
+use nbsync_daemon::run::{self, Options};
 use nbsync_daemon::store::is_known;
 
 use crate::arguments::Global;
 use crate::error::{CliError, Kind};
+
+/// How long to wait for a root that another process has.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often to look whether it is over.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A root, and the paths in it that a command is about.
 #[derive(Debug)]
@@ -63,6 +71,35 @@ impl Target {
         Ok(Client::connect(&self.socket)?)
     }
 
+    /// Asks the daemon, or does it without one.
+    ///
+    /// A daemon that has just started has the root, and doesn't listen yet; and two
+    /// commands can't have the root at once. Both are over in a moment.
+    pub(crate) fn ask_or_do<T>(
+        &self,
+        mut ask: impl FnMut(Client) -> Result<T, CliError>,
+        mut alone: impl FnMut() -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let started = Instant::now();
+        loop {
+            if let Some(daemon) = self.daemon()? {
+                return ask(daemon);
+            }
+            match alone() {
+                Err(error) if !is_in_use(&error) => return Err(error),
+                Err(_) if started.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                Err(error) => {
+                    return Err(error.hint(format!(
+                        "nobody listens at `{}`; XDG_RUNTIME_DIR may be another one than that \
+                         process has",
+                        self.socket
+                    )));
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Connects to the daemon, without which the command is pointless.
     pub(crate) fn require_daemon(&self) -> Result<Client, CliError> {
         self.daemon()?.ok_or_else(|| CliError {
@@ -71,6 +108,11 @@ impl Target {
             hints: vec!["start one with `nbsync watch`, or `nbsync service install`".to_owned()],
         })
     }
+}
+
+/// Whether another process has the root.
+fn is_in_use(error: &CliError) -> bool {
+    matches!(error.source.downcast_ref(), Some(run::Error::AlreadyRunning { .. }))
 }
 
 /// The user's folders.

@@ -1,5 +1,8 @@
 //! What goes wrong before anything is synced, and which exit code says so.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use crate::sandbox::{PERCENT, Sandbox};
 
 #[test]
@@ -48,6 +51,17 @@ fn a_folder_that_does_not_exist_is_an_input_error() {
     caused by: No such file or directory (os error 2)
     [exit status: 3]
     ");
+}
+
+#[test]
+fn a_folder_whose_name_is_not_text_is_an_input_error() {
+    let sandbox = Sandbox::new();
+    let name = OsStr::from_bytes(b"caf\xe9");
+    std::fs::create_dir(sandbox.notebooks().join(name)).unwrap();
+    let output = sandbox.command([OsStr::new("watch"), name]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("is not valid UTF-8"), "{stderr}");
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]

@@ -103,6 +103,36 @@ fn stop_returns_when_the_daemon_has_ended() {
 }
 
 #[test]
+fn a_daemon_that_cannot_be_asked_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.py", PERCENT);
+    let daemon = sandbox.watch();
+    let mut command = sandbox.command(["status"]);
+    let output = command.env("XDG_RUNTIME_DIR", sandbox.home()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(&format!("by process {}", daemon.pid())), "{stderr}");
+    assert!(stderr.contains("XDG_RUNTIME_DIR"), "{stderr}");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_look_at_what_would_change_leaves_a_running_daemon_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.py", PERCENT);
+    let _daemon = sandbox.watch();
+    assert_eq!(sandbox.json(&["sync", "--check", "--json"]).1, 0);
+    assert!(sandbox.run(&["pause", "-q"]).is_empty());
+    sandbox.edit("a.py", "x = 1", "x = 2");
+    let (report, code) = sandbox.json(&["sync", "--check", "--json"]);
+    assert_eq!((&report["out_of_sync"][0]["state"], code), (&"pending".into(), 1));
+    assert_eq!(sandbox.json(&["sync", "--dry-run", "--json"]).1, 0);
+    assert!(sandbox.read(MARIMO_SHADOW).contains("x = 1"));
+    assert!(sandbox.run(&["resume", "-q"]).is_empty());
+    assert_eq!(sandbox.json(&["sync", "--json"]).1, 0);
+    assert!(sandbox.read(MARIMO_SHADOW).contains("x = 2"));
+}
+
+#[test]
 fn several_folders_are_watched_by_one_daemon() {
     let sandbox = Sandbox::new();
     sandbox.write("one/a.py", PERCENT);

@@ -40,15 +40,13 @@ pub(crate) struct StatusArgs {
 
 pub(crate) fn run(global: &Global, args: &StatusArgs) -> Result<Outcome, CliError> {
     let target = Target::find(global, &args.paths)?;
-    let report = match target.daemon()? {
-        Some(mut daemon) => {
-            match daemon.request(Command::Status { paths: target.paths.clone() })? {
-                Reply::Status(report) => report,
-                reply => return Err(super::unexpected(&reply)),
-            }
-        }
-        None => run::status(&target.options()?, &target.paths)?,
-    };
+    let report = target.ask_or_do(
+        |mut daemon| match daemon.request(Command::Status { paths: target.paths.clone() })? {
+            Reply::Status(report) => Ok(report),
+            reply => Err(super::unexpected(&reply)),
+        },
+        || Ok(run::status(&target.options()?, &target.paths)?),
+    )?;
     if args.json {
         ui::print_json(&report)?;
     } else {

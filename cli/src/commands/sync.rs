@@ -41,10 +41,10 @@ pub(crate) struct SyncArgs {
 pub(crate) fn run(global: &Global, args: &SyncArgs) -> Result<Outcome, CliError> {
     let target = Target::find(global, &args.paths)?;
     let only_look = args.check || args.dry_run;
-    let (report, n_created) = match target.daemon()? {
-        Some(daemon) => (ask(daemon, &target, only_look)?, 0),
-        None => alone(global, &target, only_look)?,
-    };
+    let (report, n_created) = target.ask_or_do(
+        |daemon| Ok((ask(daemon, &target, only_look)?, 0)),
+        || alone(global, &target, only_look),
+    )?;
     print(global, &report, n_created, args.json, only_look)?;
     let needs_attention = report.out_of_sync.iter().any(|notebook| match notebook.state {
         NotebookState::Held | NotebookState::Conflict => true,

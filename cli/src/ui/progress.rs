@@ -54,3 +54,9 @@ impl Progress {
         self.is_visible = false;
     }
 }
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
