@@ -55,11 +55,20 @@ pub(crate) fn run(global: &Global, args: &SyncArgs) -> Result<Outcome, CliError>
     Ok(Outcome::in_sync(!needs_attention && (!args.check || report.propagated.is_empty())))
 }
 
+/// Asks a daemon to sync, or whether there would be anything to do.
+///
+/// A daemon that isn't paused propagates whatever was saved, asked or not. Only
+/// to look therefore means to let it, and to see what is left.
 fn ask(mut daemon: Client, target: &Target, only_look: bool) -> Result<SyncReport, CliError> {
-    let paths = target.paths.clone();
-    let command = if only_look { Command::Status { paths } } else { Command::Sync { paths } };
-    match daemon.request(command)? {
-        Reply::Synced(report) => Ok(report),
+    let paths = || target.paths.clone();
+    if !only_look {
+        return match daemon.request(Command::Sync { paths: paths() })? {
+            Reply::Synced(report) => Ok(report),
+            reply => Err(super::unexpected(&reply)),
+        };
+    }
+    daemon.request(Command::Flush { paths: paths() })?;
+    match daemon.request(Command::Status { paths: paths() })? {
         Reply::Status(status) => Ok(out_of_sync(status)),
         reply => Err(super::unexpected(&reply)),
     }

@@ -13,11 +13,22 @@ impl Engine {
         let is_below = |path: &Utf8PathBuf| {
             paths.is_empty() || paths.iter().any(|above| path.starts_with(above))
         };
+        let is_still = matches!(self.state, DaemonState::Paused | DaemonState::Halted);
         let mut notebooks: Vec<NotebookStatus> = self
             .pairings
-            .values()
-            .filter(|pairing| pairing.is_below(paths))
-            .map(super::pairing::Pairing::status)
+            .iter()
+            .filter(|(_, pairing)| pairing.is_below(paths))
+            .map(|(source, pairing)| {
+                let mut status = pairing.status();
+                // Otherwise it is looked at within milliseconds.
+                if is_still
+                    && status.state == NotebookState::Synced
+                    && self.due.contains_key(source)
+                {
+                    status.state = NotebookState::Pending;
+                }
+                status
+            })
             .collect();
         let skipped = self.skipped.iter().filter(|(path, _)| is_below(path));
         notebooks.extend(skipped.map(|(path, reason)| NotebookStatus {
