@@ -93,15 +93,16 @@ pub(super) fn splice(
         }
         last = part.origin;
     }
-    end(content, layout, &above[n_old], parts.is_empty(), &mut res);
+    end(content, layout, &above[n_old], parts, &mut res);
     res
 }
 
 /// Appends what follows the last cell.
-fn end(content: &Content, layout: &Layout, above: &[&str], is_empty: bool, res: &mut String) {
+fn end(content: &Content, layout: &Layout, above: &[&str], parts: &[&Part<'_>], res: &mut String) {
     let n_old = layout.blocks.len();
+    let text = content.text();
     let gap = content.with_breaks(GAP);
-    if is_empty && 0 < n_old {
+    if parts.is_empty() && 0 < n_old {
         res.push_str(trim_end(between(content, layout, 0)));
         res.push_str(&content.with_breaks("\n\n"));
     }
@@ -109,19 +110,21 @@ fn end(content: &Content, layout: &Layout, above: &[&str], is_empty: bool, res: 
         res.push_str(&gap);
         res.push_str(text);
     }
-    let text = content.text();
-    let last = match layout.blocks.last() {
-        Some(block) => block.range.end,
-        None => layout.app.end,
-    };
-    if n_old == 0 && !is_empty {
-        if layout.guard < text.len() {
+    let tail = between(content, layout, n_old);
+    let has_guard = layout.guard < text.len();
+    let is_lone_setup = matches!(parts, [part] if part.is_setup);
+    let was_lone_setup = matches!(layout.blocks.as_slice(), [it] if it.role == Role::Setup);
+    // Above the first cell if there was none before.
+    let is_tail_used = n_old == 0 && !parts.is_empty();
+    if is_tail_used || (is_blank(tail) && has_guard && is_lone_setup != was_lone_setup) {
+        // marimo leaves the room for cells that could follow the setup cell.
+        for _ in 0..usize::from(has_guard) + usize::from(has_guard && is_lone_setup) {
             res.push_str(&gap);
         }
-        res.push_str(content.slice(layout.guard..text.len()));
     } else {
-        res.push_str(content.slice(last..text.len()));
+        res.push_str(tail);
     }
+    res.push_str(content.slice(layout.guard..text.len()));
     res.push_str(content.after());
 }
 
