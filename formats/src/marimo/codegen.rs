@@ -104,15 +104,13 @@ impl Printer {
             let decorator = decorator(definition_decorator(&code, analysis), &entry.options);
             (Role::Definition, format!("{decorator}\n{code}"), code)
         } else {
-            let code = match &analysis.shape.markdown {
+            let call = match self.reading {
+                Reading::Exact => analysis.shape.markdown.as_ref(),
                 // Others would be read with other text.
-                Some(call)
-                    if self.reading == Reading::Exact || view::of_markdown(entry).is_some() =>
-                {
-                    markdown::reprint(&code, call).unwrap_or(code)
-                }
-                _ => code,
+                Reading::Kept if view::of_markdown(entry).is_some() => entry.code.markdown_call(),
+                Reading::Kept => None,
             };
+            let code = call.and_then(|call| markdown::reprint(&code, call)).unwrap_or(code);
             let text = self.function(entry, &code, analysis, status.name, toplevel);
             (Role::Cell, text, code)
         };
@@ -179,7 +177,11 @@ impl Printer {
     }
 
     fn unparsable(&self, entry: &Entry, name: &str) -> (Role, String, String) {
-        let code = entry.code.text();
+        let code = match self.reading {
+            Reading::Exact => entry.code.text(),
+            // What is stripped anyway would change how the rest is dedented.
+            Reading::Kept => trim(entry.code.text()),
+        };
         let string = if code.contains("\"\"\"") {
             let escaped = code.replace('\\', "\\\\").replace('"', "\\\"");
             format!("\"\"\"\n{escaped}\n\"\"\",")

@@ -198,6 +198,9 @@ impl Script {
         attributes: &Notebook,
     ) -> Result<Self, PrintError> {
         let unfaithful = |why: String| Err(PrintError::Unfaithful(why));
+        if let Err(error) = check_text(&text) {
+            return unfaithful(error.to_string());
+        }
         let content = Content::new(Arc::from(text));
         let layout = match layout::read(content.text(), Reading::Kept) {
             Ok(layout) => layout,
@@ -381,6 +384,9 @@ fn import_mo() -> Target {
 
 /// Whether a cell that was read is the one that was written.
 fn is_as_printed(role: Role, read: &Entry, printed: &Text, target: &Target) -> bool {
+    if role != printed.role && !target.is_same {
+        return false;
+    }
     let code = read.code.text();
     let is_code = match role {
         // Kept as it was, in a form that it wouldn't get today.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::layout::{Block, Role};
 use super::options;
-use crate::python::scope::{self, Analysis};
+use crate::python::scope::{self, Analysis, MarkdownCall};
 
 /// A cell, in whatever form it is written.
 #[derive(Debug, Clone)]
@@ -71,6 +71,14 @@ impl Code {
     /// As if it was the first cell: see [`analysis_at`](Self::analysis_at).
     pub(super) fn analysis(&self) -> Option<&Analysis> {
         self.analysis.get_or_init(|| scope::analyze(&self.text, "0").ok()).as_ref()
+    }
+
+    /// The call of `mo.md`, if it is all that the code has.
+    pub(super) fn markdown_call(&self) -> Option<&MarkdownCall> {
+        // The analysis is of code in which no-break spaces are spaces, so its
+        // ranges are of that code.
+        let is_as_analyzed = !self.text.contains('\u{a0}');
+        self.analysis()?.shape.markdown.as_ref().filter(|_| is_as_analyzed)
     }
 
     /// The same for the cell at a position.

@@ -90,10 +90,18 @@ fn block(text: &str, start: usize, end: usize, body: &Body, reading: Reading) ->
         Reading::Exact => end,
     };
     let indent = indentation(text, line_start(text, body.first.start));
-    let trailing = match indent {
-        "" => "",
-        indent => trim_end(&text[trailing_lines(text, end, indent)]),
+    let trailing = match (indent, reading) {
+        ("", Reading::Exact) => start..start,
+        ("", Reading::Kept) => {
+            // The body is in the line of the header.
+            let next = &text[next_line(text, end)..];
+            let is_indented = next.starts_with([' ', '\t']);
+            let indent = &next[..usize::from(is_indented)];
+            if is_indented { trailing_lines(text, end, indent) } else { start..start }
+        }
+        (indent, _) => trailing_lines(text, end, indent),
     };
+    let trailing = trim_end(&text[trailing]);
     format!("{}{trailing}", &text[start..code_end])
 }
 

@@ -430,6 +430,28 @@ proptest! {
     }
 
     #[test]
+    fn any_source_can_be_printed(
+        kind in prop::sample::select(vec![CellKind::Code, CellKind::Markdown, CellKind::Raw]),
+        pieces in prop::collection::vec(
+            prop::sample::select(vec![
+                "x", " = ", "1", "\n", "\n    ", "\t", "'''", "\"\"\"", "\"", "'", "\\", "#", "# ",
+                "%", "!ls", "(", ")", "def f():", "if x:", "\u{a0}", "\u{2028}", "\u{c}", "\r",
+                " ", "@", "{", "}", "?", ";", "return", "%%bash", "\u{feff}", "é",
+                "app._unparsable_cell(", "<<<<<<< ",
+            ]),
+            0..14,
+        ),
+    ) {
+        let cell = Cell::new(kind, pieces.concat());
+        let printed = print(&notebook(vec![cell, code("x")]));
+        let cells = &printed.document.notebook().cells;
+        let idx = printed.origins.iter().position(|it| *it == Some(0)).unwrap();
+        prop_assert_eq!(cells[idx].kind, kind, "{}", printed.document.text());
+        let read = parse(printed.document.text());
+        prop_assert_eq!(read.notebook(), printed.document.notebook());
+    }
+
+    #[test]
     fn nothing_changes_without_an_edit(text in any_text()) {
         let document = parse(&text);
         let updated = update(&*document, &slots(&*document, Vec::new())).unwrap();

@@ -1,5 +1,7 @@
 //! Cells as marimo has them, and as the model has them.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::dedent::{dedent, quoted_lines};
@@ -7,7 +9,7 @@ use super::entry::Entry;
 use super::layout::Role;
 use super::markdown;
 use crate::languages::is_jupyter_language;
-use crate::lines::is_blank;
+use crate::lines::{is_blank, trim_start};
 use crate::magics::{self, Magics};
 use crate::marimo_metadata::is_default;
 use crate::python;
@@ -54,8 +56,7 @@ pub(super) fn cell(entry: &Entry, role: Role) -> Cell {
 /// Returns the text of a markdown cell, and its `md_prefix` if that isn't the
 /// usual one.
 pub(super) fn of_markdown(entry: &Entry) -> Option<(String, Option<&'static str>)> {
-    let call = || entry.code.analysis()?.shape.markdown.clone();
-    markdown::of_code(entry.code.text(), call)
+    markdown::of_code(entry.code.text(), || entry.code.markdown_call().cloned())
 }
 
 /// Returns a cell as marimo has it.
@@ -84,7 +85,7 @@ fn code(cell: &Cell) -> String {
 }
 
 /// Returns code in a form that marimo keeps when it saves: without line breaks
-/// at the end, without blank lines that aren't empty, and flush left.
+/// at the end, blank lines that aren't empty and form feeds, and flush left.
 fn normalize(code: &str) -> String {
     let mut code = code;
     while let Some(at) = code.rfind('\n').filter(|at| is_blank(&code[at + 1..])) {
@@ -93,22 +94,27 @@ fn normalize(code: &str) -> String {
     if is_blank(code) {
         return String::new();
     }
-    let code = dedent(code);
-    let lines: Vec<&str> = code.split('\n').collect();
-    let has_blanks = lines.iter().any(|line| !line.is_empty() && is_blank(line));
-    let code = if has_blanks {
-        let quoted = quoted_lines(&lines).unwrap_or_else(|| vec![false; lines.len()]);
-        let lines = lines.iter().zip(&quoted);
-        let lines = lines.map(|(line, quoted)| if !quoted && is_blank(line) { "" } else { line });
-        lines.collect::<Vec<_>>().join("\n")
-    } else {
-        code
-    };
     // Browsers send these for blanks, and marimo takes them as such.
-    if code.contains('\u{a0}') && python::parse_module(&code).is_err() {
-        return code.replace('\u{a0}', " ");
+    let has_spaces = code.contains('\u{a0}') && python::parse_module(code).is_err();
+    let code =
+        if has_spaces { Cow::Owned(code.replace('\u{a0}', " ")) } else { Cow::Borrowed(code) };
+    let lines: Vec<&str> = code.split('\n').collect();
+    let is_plain = |line: &&str| line.is_empty() || !(is_blank(line) || line.contains('\u{c}'));
+    if lines.iter().all(is_plain) {
+        return dedent(&code);
     }
-    code
+    let quoted = quoted_lines(&lines).unwrap_or_else(|| vec![false; lines.len()]);
+    let clean = |(line, quoted): (&&str, &bool)| {
+        let indent = line.len() - trim_start(line).len();
+        match line[..indent].rfind('\u{c}') {
+            _ if *quoted => (*line).to_owned(),
+            _ if is_blank(line) => String::new(),
+            // Python forgets the indentation before a form feed.
+            Some(at) => line[at + 1..].to_owned(),
+            None => (*line).to_owned(),
+        }
+    };
+    dedent(&lines.iter().zip(&quoted).map(clean).collect::<Vec<_>>().join("\n"))
 }
 
 /// Comments the magics of a cell.
