@@ -10,7 +10,9 @@ use nbsync_formats::{Document, FormatName, ParseErrorKind};
 
 use crate::clock::Clock;
 use crate::config::{Config, Layout};
-use crate::disk::{Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions};
+use crate::disk::{
+    Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions, Written,
+};
 use crate::error::chain;
 use crate::record;
 use crate::report::Role;
@@ -102,8 +104,6 @@ pub(crate) struct Synced {
     pub(crate) created: Vec<usize>,
     pub(crate) edits: Vec<Vec<Edit>>,
     pub(crate) conflicts: Vec<Conflict>,
-    /// Replaced files, and the base that their editors may still have.
-    pub(crate) displaced: Vec<(usize, Displaced)>,
 }
 
 /// Why a pairing is left alone for now.
@@ -140,15 +140,18 @@ enum Sight {
     Text { digest: Digest, text: Arc<str> },
 }
 
-/// Runs one cycle.
-pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> End {
-    match run(context, start) {
-        Ok(end) => end,
-        Err(wait) => End::Wait(wait),
-    }
+/// Runs one cycle. Returns how it ended, and the files that it replaced until then.
+pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Vec<(usize, Displaced)>) {
+    let mut displaced = Vec::new();
+    let end = run(context, start, &mut displaced).unwrap_or_else(End::Wait);
+    (end, displaced)
 }
 
-fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
+fn run(
+    context: &Context<'_>,
+    start: &Start<'_>,
+    displaced: &mut Vec<(usize, Displaced)>,
+) -> Result<End, Wait> {
     let mut known = start.replicas.to_vec();
     let mut sights = Vec::with_capacity(known.len());
     for (idx, replica) in known.iter_mut().enumerate() {
@@ -205,7 +208,7 @@ fn run(context: &Context<'_>, start: &Start<'_>) -> Result<End, Wait> {
         check_safety(base, &known, &documents, start.is_meant)?;
     }
     let outcome = decide(base.as_deref(), &known, &documents)?;
-    transition(context, base, known, &sights, documents, outcome)
+    transition(context, base, known, &sights, documents, outcome, displaced)
 }
 
 /// Returns what the replicas last agreed on, if it is known.
@@ -399,6 +402,7 @@ fn transition(
     sights: &[Sight],
     mut documents: Vec<Option<Arc<dyn Document>>>,
     mut outcome: Outcome,
+    displaced: &mut Vec<(usize, Displaced)>,
 ) -> Result<End, Wait> {
     let from: Vec<usize> =
         (0..documents.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect();
@@ -416,7 +420,6 @@ fn transition(
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
     let mut to = Vec::new();
-    let mut displaced = Vec::new();
     for round in 0.. {
         let mut raced = false;
         for idx in 0..known.len() {
@@ -432,7 +435,17 @@ fn transition(
             if !context.write {
                 continue;
             }
-            let written = write(context, &known[idx].spec, &text, on_disk[idx])?;
+            let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
+            let written = match write(context, &known[idx].spec, &text, on_disk[idx], mode) {
+                Ok(written) => written,
+                Err(err) => {
+                    let wait = refused(&err);
+                    if let WriteError::Changed { displaced: Some(it), .. } = err {
+                        displaced.push((idx, *it));
+                    }
+                    return Err(wait);
+                }
+            };
             on_disk[idx] = Some(digest);
             known[idx].digest = Some(digest);
             known[idx].stamp = Some(written.stamp);
@@ -478,7 +491,6 @@ fn transition(
         created,
         edits: outcome.edits,
         conflicts: outcome.conflicts,
-        displaced,
     })))
 }
 
@@ -487,17 +499,20 @@ fn write(
     spec: &ReplicaSpec,
     text: &str,
     on_disk: Option<Digest>,
-) -> Result<crate::disk::Written, Wait> {
+    mode: Option<u32>,
+) -> Result<Written, WriteError> {
     let path = context.disk.root().join(&spec.path);
     if on_disk.is_none()
         && let Some(folder) = workdir_owner(&path)
     {
-        context.disk.create_workdir(folder).map_err(|err| refused(&err))?;
+        context.disk.create_workdir(folder)?;
     }
     let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
     let durable = context.durable || on_disk.is_some();
-    let options = WriteOptions { durable, lock: lock(spec), ..WriteOptions::default() };
-    context.disk.write(&path, text.as_bytes(), expected, options).map_err(|err| refused(&err))
+    let mut options = WriteOptions { durable, lock: lock(spec), ..WriteOptions::default() };
+    // Whoever may not read the notebook may not read its shadows.
+    options.mode = mode.unwrap_or(options.mode);
+    context.disk.write(&path, text.as_bytes(), expected, options)
 }
 
 fn parse_raced(spec: &ReplicaSpec, bytes: &[u8]) -> Result<Arc<dyn Document>, Wait> {

@@ -12,11 +12,31 @@ use crate::cycle::{End, Start, Synced, Wait, WaitKind, cycle, folders};
 use crate::disk::{Displaced, Late, Lock, ReadError};
 use crate::error::chain;
 use crate::report::{NotebookState, Propagation, Report, Role};
+use crate::sync::Digest;
 use crate::sync::edit::Edit;
 use crate::sync::merge::is_conflict_cell;
 
 impl Engine {
-    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End) {
+    pub(super) fn apply(
+        &mut self,
+        source: &Utf8Path,
+        job: Job,
+        end: End,
+        displaced: Vec<(usize, Displaced)>,
+    ) {
+        let base = match &end {
+            End::Synced(synced) => synced.before.clone(),
+            _ => job.base.clone(),
+        };
+        for (replica, displaced) in displaced {
+            self.displaced.push(LateWriter {
+                at: job.now + LATE,
+                source: source.to_owned(),
+                replica,
+                displaced,
+                base: base.clone(),
+            });
+        }
         let now = job.now;
         match end {
             End::Unchanged(replicas) => {
@@ -87,15 +107,6 @@ impl Engine {
         pairing.reason = has_conflict.then(|| CONFLICT_REASON.to_owned());
         pairing.replicas = synced.replicas;
         pairing.is_complete = true;
-        for (replica, displaced) in synced.displaced {
-            self.displaced.push(LateWriter {
-                at: now + LATE,
-                source: source.to_owned(),
-                replica,
-                displaced,
-                base: synced.before.clone(),
-            });
-        }
         self.bases.put(source, Arc::clone(&synced.base));
         match synced.stored {
             Ok(digest) => {
@@ -235,17 +246,20 @@ impl Engine {
     /// Keeps what replaced files held, takes up what was saved into them later, and
     /// removes them.
     pub(super) fn finish_displaced(&mut self, ripe: &[LateWriter], now: Instant) {
+        let mut all = Vec::new();
         for late in ripe {
-            match self.parts.disk.recheck(&late.displaced) {
+            let mut displaced = late.displaced.clone();
+            match self.parts.disk.recheck(&displaced) {
                 Ok(Late::Changed(bytes)) => {
                     tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
+                    displaced.digest = Digest::of(&bytes);
                     self.merge_late(late, bytes, now);
                 }
                 Ok(Late::Unchanged | Late::Gone) => {}
                 Err(err) => tracing::warn!("{}", chain(&err)),
             }
+            all.push((late.source.clone(), displaced));
         }
-        let all: Vec<_> = ripe.iter().map(|late| (late.source.clone(), &late.displaced)).collect();
         self.keep(&all);
     }
 
@@ -266,7 +280,7 @@ impl Engine {
                 }
             };
             let all: Vec<_> = found
-                .iter()
+                .into_iter()
                 .map(|displaced| {
                     let origin = self.parts.tree.relative(&displaced.origin);
                     let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
@@ -279,7 +293,7 @@ impl Engine {
 
     /// Moves replaced files into the history. One for which that fails stays where it
     /// is.
-    fn keep(&mut self, displaced: &[(Utf8PathBuf, &Displaced)]) {
+    fn keep(&mut self, displaced: &[(Utf8PathBuf, Displaced)]) {
         let mut kept = Vec::new();
         for (source, displaced) in displaced {
             match self.keep_one(source, displaced) {
@@ -343,7 +357,7 @@ impl Engine {
         let mut replicas = pairing.replicas.clone();
         for (replica, base) in replicas.iter_mut().zip(&base.replicas) {
             // Everything is compared with what the editor had.
-            replica.digest = Some(crate::sync::Digest::of(base.document.text().as_bytes()));
+            replica.digest = Some(Digest::of(base.document.text().as_bytes()));
             replica.stamp = None;
         }
         let start = Start {
@@ -356,7 +370,7 @@ impl Engine {
             is_missing: true,
             late: Some((late.replica, text.into())),
         };
-        let end = cycle(&self.context(), &start);
+        let (end, displaced) = cycle(&self.context(), &start);
         let job = Job {
             number: self.number(),
             replicas: replicas.clone(),
@@ -367,7 +381,7 @@ impl Engine {
             due: Due::new(now),
             now,
         };
-        self.apply(&late.source.clone(), job, end);
+        self.apply(&late.source.clone(), job, end, displaced);
     }
 
     fn now_ms(&self) -> u64 {

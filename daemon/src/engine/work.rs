@@ -62,8 +62,8 @@ impl Engine {
         if sources.len() < SIDE_BY_SIDE {
             for source in sources {
                 if let Some(job) = self.job(&source, now) {
-                    let end = cycle(&self.context(), &job.start());
-                    self.apply(&source, job, end);
+                    let (end, displaced) = cycle(&self.context(), &job.start());
+                    self.apply(&source, job, end, displaced);
                 }
             }
         } else {
@@ -106,7 +106,7 @@ impl Engine {
             done += portion.len();
             for (source, job) in jobs {
                 match ends.remove(&job.number) {
-                    Some(end) => self.apply(&source, job, end),
+                    Some((end, displaced)) => self.apply(&source, job, end, displaced),
                     None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
                 }
             }

@@ -61,6 +61,15 @@ impl Percent {
         };
         let mut context = Context::new(metadata, script, name == FormatName::Hydrogen);
         let regions = reader::read(&text, &lines, header.next, &context);
+        // Somebody is typing. To jupytext all cells below are part of this one, and it
+        // throws away their outputs.
+        if context.language == "python"
+            && let Some(region) = regions.iter().find(|region| region.swallows)
+        {
+            let reason = "a string is opened in this cell and closed nowhere".to_owned();
+            let kind = ParseErrorKind::Python(reason);
+            return Err(ParseError::at(&text, region.start(), kind));
+        }
         context.metadata_is_json |= regions.iter().any(|region| region.metadata_is_json);
 
         let mut notebook = Notebook { metadata: view_metadata(&header), ..Notebook::default() };

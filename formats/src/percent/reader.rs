@@ -29,6 +29,9 @@ pub(super) struct Region {
     pub(super) quotes: Option<Quotes>,
     /// Whether the metadata is one JSON object.
     pub(super) metadata_is_json: bool,
+    /// Whether markers of cells stand in a string that is opened in this cell and
+    /// closed nowhere.
+    pub(super) swallows: bool,
     /// The cell, with all metadata of the marker line.
     pub(super) cell: Cell,
 }
@@ -111,7 +114,7 @@ impl<'a> Reader<'a> {
         });
 
         let scanned = language.as_deref().unwrap_or(&self.context.language);
-        let next = self.next_marker(start, kind, comment, scanned);
+        let (next, swallows) = self.next_marker(start, kind, comment, scanned);
         let body_start = start + usize::from(has_marker);
         let body_end = next - self.n_separators(start, next);
         let body: Vec<&str> = (body_start..body_end).map(|idx| self.line(idx)).collect();
@@ -150,20 +153,30 @@ impl<'a> Reader<'a> {
             n_separators: next - body_end,
             quotes,
             metadata_is_json: is_json,
+            swallows,
             cell: Cell { metadata, ..Cell::new(kind, source) },
         };
         (region, next)
     }
 
-    fn next_marker(&self, start: usize, kind: CellKind, comment: &str, language: &str) -> usize {
+    /// Returns the line of the next cell, and whether an open string hides markers.
+    fn next_marker(
+        &self,
+        start: usize,
+        kind: CellKind,
+        comment: &str,
+        language: &str,
+    ) -> (usize, bool) {
         let script = self.context.script;
         let mut scanner = StringScanner::new(language);
         let mut open: Option<Fence> = None;
+        let mut hides_marker = false;
         for idx in start..self.lines.len() {
             let line = self.line(idx);
             let is_quoted = scanner.is_quoted();
             scanner.read_line(line);
             if is_quoted {
+                hides_marker |= is_marker(line, script);
                 continue;
             }
             if kind != CellKind::Code {
@@ -181,11 +194,12 @@ impl<'a> Reader<'a> {
                     continue;
                 }
             }
+            hides_marker &= scanner.is_quoted();
             if idx > start && is_marker(line, script) {
-                return idx;
+                return (idx, false);
             }
         }
-        self.lines.len()
+        (self.lines.len(), hides_marker && scanner.is_quoted())
     }
 
     /// How many blank lines before the next marker belong to no cell.
