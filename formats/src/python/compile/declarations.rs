@@ -12,15 +12,17 @@ use crate::python::is_private;
 #[derive(Debug, Default)]
 pub(super) struct Declarations<'a> {
     parameters: BTreeSet<&'a str>,
-    /// The names that are used, and where first.
+    /// How many uses and declarations there were so far.
+    clock: usize,
+    /// The names that are used, and when first.
     used: BTreeMap<&'a str, usize>,
     /// The names that are bound by anything but a declaration.
     bound: BTreeSet<&'a str>,
     /// The names that are annotated.
     annotated: BTreeSet<&'a str>,
-    /// The declared names, and where they are declared last.
-    globals: BTreeMap<&'a str, usize>,
-    nonlocals: BTreeMap<&'a str, usize>,
+    /// The declared names, and when and where they are declared last.
+    globals: BTreeMap<&'a str, (usize, usize)>,
+    nonlocals: BTreeMap<&'a str, (usize, usize)>,
     is_comprehension: bool,
 }
 
@@ -37,14 +39,14 @@ impl<'a> Declarations<'a> {
     /// Returns what is wrong with the declarations themselves.
     pub(super) fn error(&self, is_module: bool) -> Option<(usize, String)> {
         for (keyword, names) in [("global", &self.globals), ("nonlocal", &self.nonlocals)] {
-            for (name, &offset) in names {
+            for (name, &(declared, offset)) in names {
                 // marimo renames private globals before it compiles, but not
                 // parameters, nor what a function or class assigns to.
                 let is_renamed = keyword == "global" && !is_module && is_private(name);
                 if is_renamed && (self.parameters.contains(name) || self.bound.contains(name)) {
                     continue;
                 }
-                if self.used.get(name).is_some_and(|&used| used < offset) {
+                if self.used.get(name).is_some_and(|&used| used < declared) {
                     let message = format!("name '{name}' is used prior to {keyword} declaration");
                     return Some((offset, message));
                 }
@@ -56,7 +58,7 @@ impl<'a> Declarations<'a> {
                 }
             }
         }
-        let (name, offset) =
+        let (name, (_, offset)) =
             self.nonlocals.iter().find(|(name, _)| self.globals.contains_key(*name))?;
         Some((*offset, format!("name '{name}' is nonlocal and global")))
     }
@@ -74,13 +76,18 @@ impl<'a> Declarations<'a> {
         binds.then_some(true)
     }
 
-    fn add_use(&mut self, name: &'a str, offset: usize) {
-        let first = self.used.entry(name).or_insert(offset);
-        *first = offset.min(*first);
+    fn tick(&mut self) -> usize {
+        self.clock += 1;
+        self.clock
+    }
+
+    fn add_use(&mut self, name: &'a str) {
+        let now = self.tick();
+        self.used.entry(name).or_insert(now);
     }
 
     fn bind(&mut self, name: &'a ast::Identifier) {
-        self.add_use(name, name.start().to_usize());
+        self.add_use(name);
         self.bound.insert(name);
     }
 
@@ -132,12 +139,14 @@ impl<'a> Visitor<'a> for Declarations<'a> {
             }
             Stmt::Global(it) => {
                 for name in &it.names {
-                    self.globals.insert(name, it.start().to_usize());
+                    let now = self.tick();
+                    self.globals.insert(name, (now, it.start().to_usize()));
                 }
             }
             Stmt::Nonlocal(it) => {
                 for name in &it.names {
-                    self.nonlocals.insert(name, it.start().to_usize());
+                    let now = self.tick();
+                    self.nonlocals.insert(name, (now, it.start().to_usize()));
                 }
             }
             Stmt::Import(ast::StmtImport { names, .. })
@@ -147,6 +156,13 @@ impl<'a> Visitor<'a> for Declarations<'a> {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name);
                     self.bound.insert(name.split('.').next().unwrap_or_default());
                 }
+            }
+            // `CPython` looks at the `else` before the handlers.
+            Stmt::Try(it) => {
+                self.visit_body(&it.body);
+                self.visit_body(&it.orelse);
+                it.handlers.iter().for_each(|it| self.visit_except_handler(it));
+                self.visit_body(&it.finalbody);
             }
             // The value has a scope of its own.
             Stmt::TypeAlias(it) => self.visit_expr(&it.name),
@@ -165,14 +181,14 @@ impl<'a> Visitor<'a> for Declarations<'a> {
     fn visit_expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Name(it) if !self.is_comprehension => {
-                self.add_use(&it.id, it.start().to_usize());
+                self.add_use(&it.id);
                 if it.ctx != ExprContext::Load {
                     self.bound.insert(&it.id);
                 }
             }
             Expr::Named(it) => {
                 if let Expr::Name(target) = &*it.target {
-                    self.add_use(&target.id, target.start().to_usize());
+                    self.add_use(&target.id);
                     self.bound.insert(&target.id);
                 }
                 self.visit_expr(&it.value);

@@ -103,6 +103,7 @@ fn accepts_what_compiles() {
         "class A:\n  def f(self): nonlocal __class__",
         "global x\nx: int",
         "def f():\n  import x\n  global x",
+        "def f():\n  try: a\n  except x: b\n  else: global x",
         "def f():\n  global x\n  def g(x): return x",
         "[y := x for x in z]",
         "[_x := 1 for _x in y]",

@@ -235,6 +235,7 @@ fn annotations() {
     check("x: \"it's\"", "\"it's\" | ");
     check("x: a.b[c, int|None]", "a.b[c, int | None] | a c int");
     check("x: _T", "_cell_0_T | ");
+    check("x: (_t := T)", "(_cell_0_t := T) | T");
     check("x = 1\nx: int", "");
     check("def f(): x: int\nx = 1", "");
     check("x: Callable[[int], (str)] = 1; y: int", "Callable[[int], str] | Callable int str");

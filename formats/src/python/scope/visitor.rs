@@ -379,7 +379,11 @@ impl<'a> Visitor<'a> {
             return;
         }
         if it.ctx == ExprContext::Store {
-            let name = self.if_private_then_mangle(name);
+            let seen = self.if_private_then_mangle(name);
+            if seen != name {
+                self.mangled.insert(it.start(), seen);
+            }
+            let name = seen;
             let mut binding = Binding::new(VariableKind::Variable);
             binding.required = self.blocks.current_refs();
             self.blocks.define(name, binding);
