@@ -4,6 +4,7 @@ mod annotation;
 mod blocks;
 mod coroutine;
 mod definition;
+mod expression;
 mod names;
 mod shape;
 #[cfg(test)]
