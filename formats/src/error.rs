@@ -17,8 +17,7 @@ impl ParseError {
 
     /// Makes an error at a byte offset of the text.
     pub fn at(text: &str, offset: usize, kind: ParseErrorKind) -> Self {
-        let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + text.bytes().take(offset).filter(|&byte| byte == b'\n').count();
         Self { line: Some(line), kind }
     }
 }

@@ -25,9 +25,9 @@ const ALIASES: [&str; 13] =
     ["cat", "cd", "cp", "mv", "rm", "rmdir", "mkdir", "copy", "ddir", "echo", "ls", "ldir", "ren"];
 
 /// Comments the magics of a cell.
-pub(crate) fn comment(source: &str, language: &str) -> String {
+pub(crate) fn comment(source: &str, language: &str, magics: Magics) -> String {
     let mut lines: Vec<String> = source.split('\n').map(str::to_owned).collect();
-    comment_lines(&mut lines, language, Magics::All);
+    comment_lines(&mut lines, language, magics);
     lines.join("\n")
 }
 
@@ -35,9 +35,9 @@ pub(crate) fn comment(source: &str, language: &str) -> String {
 ///
 /// But for what jupytext doesn't recognise again: an indented assignment
 /// (`  x = !ls`) and an indented alias stay comments.
-pub(crate) fn uncomment(source: &str, language: &str) -> String {
+pub(crate) fn uncomment(source: &str, language: &str, magics: Magics) -> String {
     let mut lines: Vec<String> = source.split('\n').map(str::to_owned).collect();
-    uncomment_lines(&mut lines, language, Magics::All);
+    uncomment_lines(&mut lines, language, magics);
     lines.join("\n")
 }
 
@@ -323,14 +323,14 @@ mod tests {
     fn continuation_lines_are_commented_whole() {
         let source = "if x:\n    !ls \\\n  -l\ny";
         let commented = "if x:\n    # !ls \\\n#   -l\ny";
-        assert_eq!(comment(source, "python"), commented);
-        assert_eq!(uncomment(commented, "python"), source);
+        assert_eq!(comment(source, "python", Magics::All), commented);
+        assert_eq!(uncomment(commented, "python", Magics::All), source);
     }
 
     #[test]
     fn strings_are_left_alone() {
         let source = "x = '''\n%time\n'''\n# %y";
-        assert_eq!(comment(source, "python"), "x = '''\n%time\n'''\n# # %y");
+        assert_eq!(comment(source, "python", Magics::All), "x = '''\n%time\n'''\n# # %y");
     }
 
     proptest! {
@@ -342,7 +342,7 @@ mod tests {
             ),
         ) {
             let source = lines.join("\n");
-            prop_assert_eq!(uncomment(&comment(&source, "python"), "python"), source);
+            prop_assert_eq!(uncomment(&comment(&source, "python", Magics::All), "python", Magics::All), source);
         }
 
         #[test]

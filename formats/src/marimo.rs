@@ -4,11 +4,22 @@
 //! arguments and the `return` that marimo's editor would save, which depend on
 //! all other cells. A cell for which they stay the same keeps its bytes.
 //!
+//! A cell that is `mo.md(...)` of a string is markdown, in whatever layout, if
+//! marimo leaves its text alone when it saves. Markdown needs a cell that imports
+//! `mo`; one is added if there is none, and stands for no cell of the notebook.
+//! Raw cells and magics are comments.
+//!
 //! What a script can't hold: nbformat's metadata and ids; blanks at the ends of
-//! lines and around the text of markdown cells, blank lines at the end of code,
-//! and anything but `hide_code` for the setup cell. The setup cell comes first,
-//! wherever it stood. Raw cells and magics are comments. A comment that looks
-//! like a commented magic (`# %time x`, `# !ls`) is read as one.
+//! lines and around the text of markdown cells; blank lines at the end of code,
+//! blanks in blank lines, form feeds, and the indentation of a whole cell; any
+//! option but `hide_code` of the setup cell, and the name of a function or class.
+//! The setup cell comes first, wherever it stood. Code that is `mo.md(...)` is
+//! shown as markdown, and a comment that looks like a commented magic (`# %time
+//! x`, `# !ls`) as the magic.
+//!
+//! Where marimo would lose or change what a user wrote, this doesn't follow it:
+//! comments at the end of a cell without `return`, options of a cell with a
+//! syntax error, quotes in titles, blank lines and form feeds in strings.
 
 mod codegen;
 mod content;
@@ -21,6 +32,7 @@ mod layout;
 mod markdown;
 mod options;
 mod recover;
+mod regenerate;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -30,6 +42,7 @@ mod view;
 use std::sync::Arc;
 
 use self::document::Script;
+pub use self::regenerate::regenerate;
 use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
 
 /// The marimo whose files new files are the same as.
@@ -68,15 +81,6 @@ impl Format for Marimo {
         }
         Script::print(notebook)
     }
-}
-
-/// Makes of a marimo script what marimo would make of it by opening and saving
-/// it, but for the version that it stamps.
-///
-/// Unlike [`Document::update`] this loses what marimo loses. It is here to be
-/// compared with marimo.
-pub fn regenerate(text: &str) -> Result<String, ParseError> {
-    document::regenerate(text)
 }
 
 /// Whether there are lines that import marimo, make an app, and start a cell or

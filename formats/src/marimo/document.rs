@@ -1,6 +1,5 @@
 //! A marimo script that was read, and can be changed.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -410,24 +409,4 @@ fn is_alike(left: &str, right: &str) -> bool {
         trim(text).split('\n').map(line).collect()
     };
     left == right || lines(left) == lines(right)
-}
-
-/// Makes what marimo would make of a script when it saves it.
-///
-/// Only the version stays that of the file.
-pub(super) fn regenerate(file: &str) -> Result<String, ParseError> {
-    let content = Content::new(Arc::from(file));
-    let layout = layout::read(content.text(), Reading::Exact)?;
-    let mut entries: Vec<Entry> = layout.blocks.iter().map(Entry::of).collect();
-    if entries.is_empty() {
-        entries.push(Entry::new(String::new(), "_", &Map::new()));
-    }
-    let texts = codegen::print(&entries, Reading::Exact);
-    let version = match &layout.version {
-        Some(range) => Cow::Borrowed(&content.text()[range.clone()]),
-        None => Cow::Owned(format!("__generated_with = \"{}\"", super::VERSION)),
-    };
-    let app = codegen::app("marimo", &options::of_app(&layout.app_options));
-    let header = &content.text()[layout.header];
-    Ok(codegen::file(header, &version, &app, &texts))
 }

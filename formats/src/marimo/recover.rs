@@ -224,7 +224,9 @@ impl<'a> Lines<'a> {
             return res;
         }
         for (idx, before) in self.lines[..line].iter().enumerate().rev() {
-            if before.starts_with('@') {
+            if start(before).is_some() {
+                break;
+            } else if before.starts_with('@') {
                 res = idx;
             } else if !is_blank(before) {
                 break;

@@ -122,9 +122,7 @@ fn comment(source: &str) -> String {
     if is_other_language(source) {
         return comment_all(source.split('\n'));
     }
-    let mut lines: Vec<String> = source.split('\n').map(str::to_owned).collect();
-    magics::comment_lines(&mut lines, "python", Magics::Unambiguous);
-    lines.join("\n")
+    magics::comment(source, "python", Magics::Unambiguous)
 }
 
 /// Takes the comment off the magics of a cell.
@@ -135,9 +133,7 @@ fn uncomment(code: &str) -> String {
     if let Some(source) = uncomment_all(code).filter(|source| is_other_language(source)) {
         return source;
     }
-    let mut lines: Vec<String> = code.split('\n').map(str::to_owned).collect();
-    magics::uncomment_lines(&mut lines, "python", Magics::Unambiguous);
-    lines.join("\n")
+    magics::uncomment(code, "python", Magics::Unambiguous)
 }
 
 /// Whether a cell is in the language that its first line names.
