@@ -67,6 +67,14 @@ pub trait Disk: Send + Sync {
     /// [`Kind::Symlink`].
     fn stamp(&self, path: &Utf8Path) -> Result<Option<Stamp>, ReadError>;
 
+    /// Returns what [`stamp`](Self::stamp) would, as cheaply as can be, `None` if there is
+    /// nothing or it can't be told.
+    ///
+    /// The way to the file is not checked, so this only says whether to look.
+    fn glance(&self, path: &Utf8Path) -> Option<Stamp> {
+        self.stamp(path).ok().flatten()
+    }
+
     /// Reads a regular file of at most `limit` bytes.
     ///
     /// The file is looked at before and after; one that changed in between is

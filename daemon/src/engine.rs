@@ -266,13 +266,16 @@ impl Engine {
             self.rescan(now);
             return;
         }
+        let started = self.parts.clock.now();
         self.check_root();
         self.look_at_stamps(&[], now);
+        let took = self.parts.clock.now().duration_since(started);
         if self.next_collect <= now {
             self.next_collect = now + COLLECT;
             self.collect();
         }
-        self.next_sweep = now + SWEEP;
+        // At most a thousandth of a core.
+        self.next_sweep = now + SWEEP.max(took * 1000);
     }
 
     /// Walks the whole tree, and looks at all known files.

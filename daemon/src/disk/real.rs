@@ -131,6 +131,11 @@ impl Disk for RealDisk {
         stamp.map_err(|it| it.reading(path))
     }
 
+    fn glance(&self, path: &Utf8Path) -> Option<Stamp> {
+        let stat = rustix::fs::stat(path.as_std_path()).ok()?;
+        Some(Stamp::from_stat(&stat))
+    }
+
     fn read(&self, path: &Utf8Path, limit: u64, lock: Lock) -> Result<Contents, ReadError> {
         let read = || {
             let place = self.root.place_of_file(path)?;

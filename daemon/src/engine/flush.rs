@@ -115,7 +115,7 @@ impl Engine {
             let mut touched = Vec::new();
             for (idx, replica) in pairing.replicas.iter().enumerate() {
                 let path = self.parts.tree.root().join(&replica.spec.path);
-                let stamp = self.parts.disk.stamp(&path).ok().flatten();
+                let stamp = self.parts.disk.glance(&path);
                 let known = if is_held {
                     pairing.held_at.get(idx).copied().flatten()
                 } else {
