@@ -12,8 +12,10 @@
 
 mod apply;
 mod bases;
+mod describe;
 mod discover;
 mod flush;
+mod history;
 mod pairing;
 mod status;
 mod work;
@@ -27,26 +29,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dirs::Dirs;
-use crate::disk::{Disk, Displaced, Stamp};
+use crate::disk::{Disk, Stamp};
 use crate::error::chain;
 use crate::git::GitOperation;
 use crate::report::{DaemonState, Propagation, Report};
 use crate::run::Reporter;
-use crate::store::{Batch, Keep, NewEntry, Store};
-use crate::sync::base::Base;
+use crate::store::Store;
 use crate::tree::Tree;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
 use bases::Bases;
 use flush::Waiting;
+use history::{Archive, LateWriter};
 use pairing::{Due, Pairing};
 
 /// How long a deleted source may take to come back: some editors save by delete
 /// and create.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// How long a replaced file waits for an editor that still has it open.
-const LATE: Duration = Duration::from_secs(5);
 
 /// How often known files are looked at although no event said so. Longer if it
 /// takes long.
@@ -62,7 +61,7 @@ const COLLECT: Duration = Duration::from_secs(3600);
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) tree: Box<dyn Tree>,
     pub(crate) clock: Arc<dyn Clock>,
     /// `None` if nothing is watched, for a single cycle.
@@ -103,26 +102,17 @@ pub(crate) struct Engine {
     dirty: BTreeSet<Utf8PathBuf>,
     /// Pairings whose records are to be removed.
     removed: BTreeSet<Utf8PathBuf>,
-    /// Versions on their way into the history.
-    history: Vec<(String, NewEntry)>,
+    archive: Archive,
     next_collect: Instant,
     /// What was propagated since the last answer to a single cycle.
     propagated: Vec<Propagation>,
 }
 
-/// A replaced file that an editor may still have open.
-struct LateWriter {
-    at: Instant,
-    source: Utf8PathBuf,
-    replica: usize,
-    displaced: Displaced,
-    /// The base that the editor has.
-    base: Option<Arc<Base>>,
-}
-
 impl Engine {
     /// Makes an engine that knows what the store knows.
     pub(crate) fn new(parts: Parts, now: Instant) -> Self {
+        let archive =
+            Archive::new(Arc::clone(&parts.disk), Arc::clone(&parts.store), parts.tree.root());
         let mut engine = Self {
             parts,
             pairings: BTreeMap::new(),
@@ -144,7 +134,7 @@ impl Engine {
             deletions_are_meant: false,
             dirty: BTreeSet::new(),
             removed: BTreeSet::new(),
-            history: Vec::new(),
+            archive,
             next_collect: now + COLLECT,
             propagated: Vec::new(),
         };
@@ -324,6 +314,11 @@ impl Engine {
         self.set_state(state, reason);
     }
 
+    /// Does what no edit waits for on a thread of its own from now on.
+    pub(crate) fn use_threads(&mut self) -> std::io::Result<()> {
+        self.archive.start()
+    }
+
     /// Reads the tree for the first time.
     pub(crate) fn scan(&mut self, now: Instant) {
         self.report(&Report::Scanning { root: self.parts.tree.root().to_owned() });
@@ -389,6 +384,7 @@ impl Engine {
         if self.writes {
             self.commit();
         }
+        self.archive.stop();
         self.report(&Report::Stopped);
     }
 

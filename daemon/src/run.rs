@@ -101,6 +101,7 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::System)?;
     let mut notifier = Notifier::from_env();
 
+    engine.use_threads().map_err(Error::System)?;
     engine.scan(started);
     loop {
         while let Ok(event) = events.try_recv() {
@@ -228,7 +229,7 @@ fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
     Ok(Parts {
         config: options.config.clone(),
         disk: Arc::new(RealDisk::open(root).map_err(Error::Disk)?.with_notebook_locks(locks)),
-        store: Box::new(store),
+        store: Arc::new(store),
         tree: Box::new(Walker::new(root, &options.config, &options.dirs).map_err(io)?),
         clock: Arc::new(RealClock),
         watcher: None,

@@ -1,18 +1,20 @@
 //! Takes in how a cycle ended.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::describe::describe;
+use super::history::{LATE, LateWriter};
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
 use super::work::Job;
-use super::{Batch, Engine, GRACE, Keep, LATE, LateWriter, NewEntry};
-use crate::cycle::{End, Start, Synced, Wait, WaitKind, cycle, folders};
-use crate::disk::{Displaced, Late, Lock, ReadError};
+use super::{Engine, GRACE};
+use crate::cycle::{End, Synced, Wait, WaitKind, folders};
+use crate::disk::Displaced;
 use crate::error::chain;
 use crate::report::{NotebookState, Propagation, Report, Role};
-use crate::sync::Digest;
+use crate::store::Batch;
 use crate::sync::edit::Edit;
 use crate::sync::merge::is_conflict_cell;
 
@@ -24,17 +26,13 @@ impl Engine {
         end: End,
         displaced: Vec<(usize, Displaced)>,
     ) {
-        let base = match &end {
-            End::Synced(synced) => synced.before.clone(),
-            _ => job.base.clone(),
-        };
         for (replica, displaced) in displaced {
             self.displaced.push(LateWriter {
                 at: job.now + LATE,
                 source: source.to_owned(),
                 replica,
                 displaced,
-                base: base.clone(),
+                base: job.stored,
             });
         }
         let now = job.now;
@@ -85,7 +83,11 @@ impl Engine {
                 from: synced.from.iter().map(path).collect(),
                 to: synced.to.iter().map(path).collect(),
                 cells: n_cells(&synced.edits),
-                changes: Vec::new(),
+                changes: describe(
+                    &synced.edits,
+                    synced.before.as_ref().map(|base| &base.model),
+                    &synced.base.model,
+                ),
                 ms: u64::try_from(now.duration_since(job.due.since).as_millis())
                     .unwrap_or(u64::MAX),
             };
@@ -235,164 +237,9 @@ impl Engine {
         })
     }
 
-    /// Looks whether an editor saved into a file after it was replaced.
-    pub(super) fn look_for_late_writers(&mut self, now: Instant) {
-        let (ripe, rest): (Vec<LateWriter>, Vec<LateWriter>) =
-            std::mem::take(&mut self.displaced).into_iter().partition(|late| late.at <= now);
-        self.displaced = rest;
-        self.finish_displaced(&ripe, now);
-    }
-
-    /// Keeps what replaced files held, takes up what was saved into them later, and
-    /// removes them.
-    pub(super) fn finish_displaced(&mut self, ripe: &[LateWriter], now: Instant) {
-        let mut all = Vec::new();
-        for late in ripe {
-            let mut displaced = late.displaced.clone();
-            match self.parts.disk.recheck(&displaced) {
-                Ok(Late::Changed(bytes)) => {
-                    tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
-                    displaced.digest = Digest::of(&bytes);
-                    self.merge_late(late, bytes, now);
-                }
-                Ok(Late::Unchanged | Late::Gone) => {}
-                Err(err) => tracing::warn!("{}", chain(&err)),
-            }
-            all.push((late.source.clone(), displaced));
-        }
-        self.keep(&all);
-    }
-
-    /// Takes up replaced files that an earlier process left behind.
-    pub(super) fn recover(&mut self) {
-        let folders: std::collections::BTreeSet<Utf8PathBuf> = self
-            .pairings
-            .keys()
-            .filter_map(|source| source.parent())
-            .map(|folder| self.parts.tree.absolute(folder))
-            .collect();
-        for folder in folders {
-            let found = match self.parts.disk.recover(&folder) {
-                Ok(found) => found,
-                Err(err) => {
-                    tracing::warn!("{}", chain(&err));
-                    continue;
-                }
-            };
-            let all: Vec<_> = found
-                .into_iter()
-                .map(|displaced| {
-                    let origin = self.parts.tree.relative(&displaced.origin);
-                    let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
-                    (source.unwrap_or_default(), displaced)
-                })
-                .collect();
-            self.keep(&all);
-        }
-    }
-
-    /// Moves replaced files into the history. One for which that fails stays where it
-    /// is.
-    fn keep(&mut self, displaced: &[(Utf8PathBuf, Displaced)]) {
-        let mut kept = Vec::new();
-        for (source, displaced) in displaced {
-            match self.keep_one(source, displaced) {
-                Ok(true) => kept.push(displaced),
-                Ok(false) => {}
-                Err(reason) => tracing::error!("{reason}; kept as `{}`", displaced.path),
-            }
-        }
-        if kept.is_empty() {
-            return;
-        }
-        if let Err(err) = self.parts.store.sync_blobs() {
-            tracing::error!("{}; replaced files are kept where they are", chain(&err));
-            return;
-        }
-        self.commit();
-        for displaced in kept {
-            if let Err(err) = self.parts.disk.discard(displaced) {
-                tracing::warn!("{}", chain(&err));
-            }
-        }
-    }
-
-    /// Copies a replaced file into the history. Returns false if it is gone.
-    fn keep_one(&mut self, source: &Utf8Path, displaced: &Displaced) -> Result<bool, String> {
-        let contents = match self.parts.disk.read(&displaced.path, u64::MAX, Lock::None) {
-            Ok(contents) => contents,
-            Err(ReadError::Absent { .. }) => return Ok(false),
-            Err(err) => return Err(chain(&err)),
-        };
-        let digest = self.parts.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
-        let replica = self.parts.tree.relative(&displaced.origin).unwrap_or(&displaced.origin);
-        let entry = NewEntry {
-            time_ms: self.now_ms(),
-            replica: replica.to_owned(),
-            digest,
-            len: contents.bytes.len() as u64,
-            reason: "replaced".to_owned(),
-        };
-        self.history.push((source.to_string(), entry));
-        Ok(true)
-    }
-
-    /// Forgets old versions.
-    pub(super) fn collect(&mut self) {
-        let live = self.pairings.values().filter_map(|pairing| pairing.base).collect();
-        match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
-            Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
-            Err(err) => tracing::warn!("{}", chain(&err)),
-        }
-    }
-
-    /// Merges what an editor saved into a replaced file, as an edit of what it had.
-    fn merge_late(&mut self, late: &LateWriter, bytes: Vec<u8>, now: Instant) {
-        let (Some(base), Ok(text)) = (&late.base, String::from_utf8(bytes)) else { return };
-        let Some(pairing) = self.pairings.get(&late.source) else { return };
-        if base.replicas.len() != pairing.replicas.len() {
-            return;
-        }
-        let all: Vec<usize> = (0..pairing.replicas.len()).collect();
-        let mut replicas = pairing.replicas.clone();
-        for (replica, base) in replicas.iter_mut().zip(&base.replicas) {
-            // Everything is compared with what the editor had.
-            replica.digest = Some(Digest::of(base.document.text().as_bytes()));
-            replica.stamp = None;
-        }
-        let start = Start {
-            replicas: &replicas,
-            base: Some(Arc::clone(base)),
-            stored: None,
-            is_complete: false,
-            touched: &all,
-            is_meant: true,
-            is_missing: true,
-            late: Some((late.replica, text.into())),
-        };
-        let (end, displaced) = cycle(&self.context(), &start);
-        let job = Job {
-            number: self.number(),
-            replicas: replicas.clone(),
-            base: Some(Arc::clone(base)),
-            stored: None,
-            is_complete: false,
-            touched: all,
-            due: Due::new(now),
-            now,
-        };
-        self.apply(&late.source.clone(), job, end, displaced);
-    }
-
-    fn now_ms(&self) -> u64 {
-        let now = self.parts.clock.system_time();
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// Brings the store up to date.
     pub(super) fn commit(&mut self) {
-        let mut batch = Batch { history: std::mem::take(&mut self.history), ..Batch::default() };
+        let mut batch = Batch::default();
         for source in std::mem::take(&mut self.dirty) {
             let record = self
                 .pairings

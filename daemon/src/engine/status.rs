@@ -55,17 +55,15 @@ impl Engine {
     pub(crate) fn summary(&self) -> String {
         let count = |state| self.pairings.values().filter(|it| it.status().state == state).count();
         let (n_held, n_conflicts) = (count(NotebookState::Held), count(NotebookState::Conflict));
-        let mut res = format!("{} notebooks", self.pairings.len());
+        let mut parts = vec![format!("{} notebooks", self.pairings.len())];
         if n_held > 0 {
-            res.push_str(&format!(", {n_held} held"));
+            parts.push(format!("{n_held} held"));
         }
         if n_conflicts > 0 {
-            res.push_str(&format!(", {n_conflicts} in conflict"));
+            parts.push(format!("{n_conflicts} in conflict"));
         }
-        if let Some(reason) = &self.reason {
-            res.push_str(&format!("; {reason}"));
-        }
-        res
+        parts.extend(self.reason.clone());
+        parts.join(", ")
     }
 
     /// Whether the first scan is under way.

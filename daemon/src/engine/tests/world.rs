@@ -123,7 +123,7 @@ impl World {
         let parts = Parts {
             config: Config::default(),
             disk: Arc::new(self.disk.clone()),
-            store: Box::new(self.store.clone()),
+            store: Arc::new(self.store.clone()),
             tree: Box::new(MemoryTree { disk: self.disk.clone(), git: Arc::clone(&self.git) }),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             watcher: Some(Box::new(TestWatcher(Arc::clone(&self.watched)))),

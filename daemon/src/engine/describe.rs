@@ -1,0 +1,63 @@
+//! Tells an edit in words, for people who watch.
+
+use nbsync_formats::{Attribute, Cell, Change, NotebookAttribute};
+
+use crate::sync::edit::{CellKey, Edit};
+use crate::sync::merge::Keyed;
+
+/// How much of a cell's first line is shown.
+const MAX_CHARS: usize = 40;
+
+/// Returns one line for each change. `before` is the notebook that was edited, and
+/// `after` what it became; cells are numbered from 1, in `before` where they were
+/// there.
+pub(super) fn describe(edits: &[Vec<Edit>], before: Option<&Keyed>, after: &Keyed) -> Vec<String> {
+    edits.iter().flatten().map(|edit| describe_one(edit, before, after)).collect()
+}
+
+fn describe_one(edit: &Edit, before: Option<&Keyed>, after: &Keyed) -> String {
+    let was = |key: &CellKey| number(before.unwrap_or(after), *key);
+    match edit {
+        Edit::Insert { key, cell, .. } => {
+            format!("new {} cell {}: {}", cell.kind.as_str(), number(after, *key), beginning(cell))
+        }
+        Edit::Delete(key) => format!("cell {} deleted", was(key)),
+        Edit::Move { key, .. } => format!("cell {} moved to {}", was(key), number(after, *key)),
+        Edit::Set(key, Change::Source(source)) => {
+            let cell = Cell::new(nbsync_formats::CellKind::Code, source.clone());
+            format!("cell {} edited: {}", was(key), beginning(&cell))
+        }
+        Edit::Set(key, Change::Kind(kind)) => {
+            format!("cell {} is {} now", was(key), kind.as_str())
+        }
+        Edit::Set(key, Change::Attribute(attribute, value)) => {
+            let (Attribute::Metadata(name) | Attribute::Marimo(name)) = attribute;
+            match value {
+                Some(value) => format!("cell {}: {name} = {value}", was(key)),
+                None => format!("cell {}: no {name} any more", was(key)),
+            }
+        }
+        Edit::SetNotebook(attribute, value) => {
+            let name = match attribute {
+                NotebookAttribute::Metadata(name) | NotebookAttribute::Marimo(name) => name,
+                NotebookAttribute::Script => "PEP 723 block",
+            };
+            let verb = if value.is_some() { "changed" } else { "removed" };
+            format!("notebook: {name} {verb}")
+        }
+    }
+}
+
+fn number(model: &Keyed, key: CellKey) -> String {
+    model.position(key).map_or_else(|| "?".to_owned(), |idx| (idx + 1).to_string())
+}
+
+/// The first line that says something, cut to a length.
+fn beginning(cell: &Cell) -> String {
+    let line = cell.source.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim();
+    let mut res: String = line.chars().take(MAX_CHARS).collect();
+    if res.len() < line.len() || res.len() < cell.source.trim().len() {
+        res.push_str(" ...");
+    }
+    res
+}
