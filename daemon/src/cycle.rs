@@ -40,6 +40,8 @@ pub(crate) struct Context<'a> {
     /// Whether to wait until a file that is made is on the device. For one that is
     /// replaced there is always a wait.
     pub(crate) durable: bool,
+    /// Whether to write the replicas side by side.
+    pub(crate) threads: bool,
 }
 
 /// One replica, as the engine knows it.
@@ -420,49 +422,57 @@ fn transition(
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
     let mut to = Vec::new();
+    let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
     for round in 0.. {
-        let mut raced = false;
-        for idx in 0..known.len() {
-            let text = Arc::clone(outcome.base.replicas[idx].document.text());
+        let mut writes = Vec::new();
+        for (idx, replica) in known.iter_mut().enumerate() {
+            let text = outcome.base.replicas[idx].document.text();
             let digest = Digest::of(text.as_bytes());
             if on_disk[idx] == Some(digest) {
-                known[idx].digest = Some(digest);
+                replica.digest = Some(digest);
                 continue;
             }
             if !to.contains(&idx) {
                 to.push(idx);
             }
-            if !context.write {
-                continue;
-            }
-            let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
-            let written = match write(context, &known[idx].spec, &text, on_disk[idx], mode) {
+            let spec = replica.spec.clone();
+            writes.push(Write { idx, spec, text: Arc::clone(text), digest, on_disk: on_disk[idx] });
+        }
+        if !context.write {
+            break;
+        }
+        let mut raced = false;
+        let mut failed = None;
+        for (write, written) in writes.iter().zip(write_all(context, &writes, mode)) {
+            let Write { idx, spec, text: _, digest, on_disk: _ } = write;
+            let written = match written {
                 Ok(written) => written,
                 Err(err) => {
-                    let wait = refused(&err);
+                    failed.get_or_insert(refused(&err));
                     if let WriteError::Changed { displaced: Some(it), .. } = err {
-                        displaced.push((idx, *it));
+                        displaced.push((*idx, *it));
                     }
-                    return Err(wait);
+                    continue;
                 }
             };
-            on_disk[idx] = Some(digest);
-            known[idx].digest = Some(digest);
-            known[idx].stamp = Some(written.stamp);
-            displaced.extend(written.displaced.map(|it| (idx, it)));
-            if let Some(bytes) = written.raced {
-                // What the editor saved is an edit of the old text. The others are
-                // as they were, so what they have is an edit as well.
-                match parse_raced(&known[idx].spec, &bytes) {
-                    Ok(document) => documents[idx] = Some(document),
-                    Err(wait) => {
-                        put_back(context, &known[idx].spec, &bytes, digest)?;
-                        return Err(wait);
-                    }
+            on_disk[*idx] = Some(*digest);
+            known[*idx].digest = Some(*digest);
+            known[*idx].stamp = Some(written.stamp);
+            displaced.extend(written.displaced.map(|it| (*idx, it)));
+            let Some(bytes) = written.raced else { continue };
+            // What the editor saved is an edit of the old text. The others are as they
+            // were, so what they have is an edit as well.
+            match parse_raced(spec, &bytes) {
+                Ok(document) => documents[*idx] = Some(document),
+                Err(wait) => {
+                    put_back(context, spec, &bytes, *digest)?;
+                    failed.get_or_insert(wait);
                 }
-                raced = true;
-                break;
             }
+            raced = true;
+        }
+        if let Some(wait) = failed {
+            return Err(wait);
         }
         if !raced {
             break;
@@ -492,6 +502,41 @@ fn transition(
         edits: outcome.edits,
         conflicts: outcome.conflicts,
     })))
+}
+
+/// A text to be written.
+struct Write {
+    idx: usize,
+    spec: ReplicaSpec,
+    text: Arc<str>,
+    digest: Digest,
+    /// What is there now.
+    on_disk: Option<Digest>,
+}
+
+/// Writes texts, and returns how that went, in their order.
+fn write_all(
+    context: &Context<'_>,
+    writes: &[Write],
+    mode: Option<u32>,
+) -> Vec<Result<Written, WriteError>> {
+    let write = |it: &Write| write(context, &it.spec, &it.text, it.on_disk, mode);
+    let Some((first, rest)) = writes.split_first() else { return Vec::new() };
+    if !context.threads {
+        return writes.iter().map(write).collect();
+    }
+    // Most of a write is waiting for the device.
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = rest.iter().map(|it| scope.spawn(move || write(it))).collect();
+        let mut res = vec![write(first)];
+        for (thread, it) in threads.into_iter().zip(rest) {
+            res.push(thread.join().unwrap_or_else(|_| {
+                let source = std::io::Error::other("an error inside nbsync; see the log");
+                Err(WriteError::Io { path: it.spec.path.clone(), source })
+            }));
+        }
+        res
+    })
 }
 
 fn write(

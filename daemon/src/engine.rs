@@ -93,6 +93,8 @@ pub(crate) struct Engine {
     /// Whether to write; otherwise only find out what would be written.
     writes: bool,
     n_created: usize,
+    /// Whether the replicas of a pairing are written side by side.
+    threads: bool,
     n_jobs: usize,
     /// What git is doing, for which writing waits.
     git: Option<GitOperation>,
@@ -129,6 +131,7 @@ impl Engine {
             next_walk: now + WALK,
             writes: true,
             n_created: 0,
+            threads: false,
             n_jobs: 0,
             git: None,
             deletions_are_meant: false,
@@ -316,6 +319,7 @@ impl Engine {
 
     /// Does what no edit waits for on a thread of its own from now on.
     pub(crate) fn use_threads(&mut self) -> std::io::Result<()> {
+        self.threads = true;
         self.archive.start()
     }
 

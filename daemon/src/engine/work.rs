@@ -83,7 +83,7 @@ impl Engine {
                 .collect();
             // A shadow that is new can be made again; waiting for each would take
             // most of the time of a first scan.
-            let context = Context { durable: false, ..self.context() };
+            let context = Context { durable: false, threads: false, ..self.context() };
             let next = AtomicUsize::new(0);
             let ends = std::thread::scope(|scope| {
                 let work = || {
@@ -129,6 +129,7 @@ impl Engine {
             config: &self.parts.config,
             write: self.writes,
             durable: true,
+            threads: self.threads,
         }
     }
 

@@ -220,7 +220,15 @@ impl Present<'_> {
         push_own(&mut slots, &mut slot_keys, None);
         for (key, cell) in model.keys.iter().zip(&model.notebook.cells) {
             if let Some(idxs) = idxs.get(key) {
-                let changes = implied.get(key).map_or_else(Vec::new, |it| changes(it, cell));
+                let mut changes = implied.get(key).map_or_else(Vec::new, |it| changes(it, cell));
+                // A format may show a cell as another kind than it is; the new text is
+                // of the cell's own.
+                if self.document.notebook().cells[idxs[0]].kind != cell.kind
+                    && changes.iter().any(|it| matches!(it, Change::Source(_)))
+                    && !changes.iter().any(|it| matches!(it, Change::Kind(_)))
+                {
+                    changes.insert(0, Change::Kind(cell.kind));
+                }
                 if changes.is_empty() {
                     slots.extend(idxs.iter().map(|idx| Slot::Keep(*idx)));
                     slot_keys.extend(idxs.iter().map(|_| Some(*key)));
