@@ -514,7 +514,8 @@ struct Write {
     on_disk: Option<Digest>,
 }
 
-/// Writes texts, and returns how that went, in their order.
+/// Writes texts, and returns how that went, in their order. After an error the rest
+/// may be missing.
 fn write_all(
     context: &Context<'_>,
     writes: &[Write],
@@ -523,7 +524,14 @@ fn write_all(
     let write = |it: &Write| write(context, &it.spec, &it.text, it.on_disk, mode);
     let Some((first, rest)) = writes.split_first() else { return Vec::new() };
     if !context.threads {
-        return writes.iter().map(write).collect();
+        let mut res = Vec::new();
+        for it in writes {
+            res.push(write(it));
+            if res.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        return res;
     }
     // Most of a write is waiting for the device.
     std::thread::scope(|scope| {

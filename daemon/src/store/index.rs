@@ -166,11 +166,19 @@ fn guard<T>(path: &Utf8Path, call: impl FnOnce() -> sled::Result<T>) -> Result<T
 
 /// Whether an error is about the system, and a new index would meet it too.
 fn is_outer(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
     use std::io::ErrorKind::{
-        OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
     };
+    // Those that have no kind.
+    let others = [Errno::IO, Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
     matches!(
         error.kind(),
-        OutOfMemory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
-    )
+        FileTooLarge
+            | OutOfMemory
+            | PermissionDenied
+            | QuotaExceeded
+            | ReadOnlyFilesystem
+            | StorageFull
+    ) || error.raw_os_error().is_some_and(|errno| others.contains(&errno))
 }

@@ -251,6 +251,9 @@ impl Script {
         if needs_mo(&targets) {
             targets.insert(0, import_mo());
         }
+        if targets.is_empty() {
+            targets.push(empty());
+        }
         let entries: Vec<Entry> = targets.iter().map(|it| it.entry.clone()).collect();
         let texts = codegen::print(&entries, Reading::Kept);
         let header = header::print(&notebook.marimo, notebook.script.as_deref());
@@ -317,6 +320,9 @@ impl Document for Script {
         if needs_mo(&targets) && !needs_mo(&old) {
             targets.insert(0, import_mo());
         }
+        if targets.is_empty() && !old.is_empty() {
+            targets.push(empty());
+        }
         let entries: Vec<Entry> = targets.iter().map(|it| it.entry.clone()).collect();
         let texts = codegen::print(&entries, Reading::Kept);
         let mut canonical: Vec<Option<&Text>> = vec![None; self.parts.entries.len()];
@@ -374,6 +380,17 @@ fn needs_mo(targets: &[Target]) -> bool {
 fn import_mo() -> Target {
     Target {
         entry: Entry::new("import marimo as mo".to_owned(), "_", &Map::new()),
+        origin: None,
+        slot: None,
+        is_same: false,
+        kind: CellKind::Code,
+    }
+}
+
+/// The cell that marimo gives a notebook without any.
+fn empty() -> Target {
+    Target {
+        entry: Entry::new(String::new(), "_", &Map::new()),
         origin: None,
         slot: None,
         is_same: false,

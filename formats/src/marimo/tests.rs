@@ -170,7 +170,8 @@ fn what_stands_between_cells_stays() {
         let updated = update(&*document, &slots).unwrap();
         let text = updated.document.text();
         assert!(text.contains("lost = 1  # b\n") && text.contains("# c\n"), "{text}");
-        assert_eq!(updated.document.notebook().cells.len(), slots.len());
+        // marimo gives a notebook without cells an empty one.
+        assert_eq!(updated.document.notebook().cells.len(), slots.len().max(1));
     }
 }
 
