@@ -486,7 +486,22 @@ def renamed_notebook_takes_its_shadows_along(pair):
 
 
 @case
-def mode_and_link_are_kept(pair):
+def renamed_folder_takes_all_along(pair):
+    os.rename(pair.folder, pair.folder.with_name("renamed-folder"))
+    pair.daemon.flush()
+    found = pair.daemon.status().get("renamed-folder/nb.ipynb")
+    if pair.check(found is not None and found["state"] == "synced", "the new path is in sync", found):
+        pair.paths = {it["format"]: pair.daemon.root / it["path"] for it in found["replicas"]}
+        pair.source = "renamed-folder/nb.ipynb"
+        pair.untouched("ipynb", "percent", "marimo")
+        pair.edit("marimo", "b = 2", "b = 20")
+        pair.flush()
+        pair.everywhere("b = 20")
+        pair.cells_kept()
+
+
+@case
+def mode_is_kept(pair):
     os.chmod(pair.ipynb, 0o600)
     pair.edit("percent", "a = 1", "a = 10")
     pair.flush()

@@ -7,6 +7,7 @@ only thing that is waited for.
 """
 
 import argparse
+import itertools
 import os
 import shutil
 import sys
@@ -54,6 +55,9 @@ def main():
             for format in FORMATS:
                 for op in args.ops.split(","):
                     run.round(format, op)
+            for one, other in itertools.combinations(FORMATS, 2):
+                run.both(one, other)
+            check_arrival(report, daemon, args.corpus)
             check_still(report, root, home, args.still)
             report.check(daemon.stop() == 0, "the daemon exits 0 at SIGTERM")
         check_restart(report, root, home, folder / "daemon.log")
@@ -204,6 +208,58 @@ class Run:
             for path, view in before.items():
                 self.check_effect(source, pairing, edit, format, old, path, view)
         self.report.note(f"{op} in {format}: {len(work)} notebooks, flush {took:.2f} s")
+
+    def both(self, one, other):
+        """Two cells of each notebook change at once, in two replicas: both edits stand."""
+        work = []
+        for source, pairing, replica in self.with_format(one):
+            second = [it for it in pairing["replicas"] if it["format"] == other]
+            if not second:
+                continue
+            before = self.read_all(pairing)
+            try:
+                changes = self.choose_both(source, before, [replica, *second])
+            except edits.Unfit:
+                self.n_unfit += 1
+                continue
+            for it, _, text in changes:
+                save(self.path(it), text)
+            work.append((source, pairing, before, [(it["path"], edit) for it, edit, _ in changes]))
+        if not work:
+            return
+        self.n_edits += 2 * len(work)
+        what = f"change in {one} and in {other}"
+        self.flush({source for source, *_ in work}, what)
+        for source, pairing, before, changes in work:
+            if self.n_failures.get(source, 0) >= ENOUGH:
+                continue
+            for path, view in before.items():
+                mapped = [
+                    (edit, edits.counterpart(before[edited], view)) for edited, edit in changes
+                ]
+                problems = edits.check_both(mapped, view, self.read_path(pairing, path))
+                name = f"{what} ({changes[0][1]}, {changes[1][1]}) -> {view.format}"
+                self.expect(source, not problems, name, "\n".join(problems))
+        self.report.note(f"{what}: {len(work)} notebooks")
+
+    def choose_both(self, source, before, replicas):
+        """Returns an edit and a text for each replica, such that the edits have nothing in common."""
+        views = [before[it["path"]] for it in replicas]
+        mapping = edits.counterpart(*views)
+        for other in before.values():
+            edits.counterpart(views[0], other)
+        res, taken = [], set()
+        for no, (replica, view) in enumerate(zip(replicas, views, strict=True)):
+            pinned = self.pinned(self.pairings[source], view)
+            # Neighbours have a line in common in a diff.
+            near = {it + by for it in taken for by in (-1, 0, 1)}
+            edit = edits.choose(view, "change", self.seed, source, no, pinned=pinned | near)
+            text = edits.apply(edit, view, Path(replica["path"]).suffix)
+            if no == 0 and edit.idx not in mapping:
+                raise edits.Unfit("a cell of one replica alone")
+            taken = {mapping[edit.idx]} if no == 0 else taken
+            res.append((replica, edit, text))
+        return res
 
     def check_effect(self, source, pairing, edit, format, old, path, view):
         name = f"{edit} in {format} -> {view.format}"
@@ -359,6 +415,20 @@ def has_magic(source):
         or "= !" in line
         for line in source.splitlines()
     ) or source.split(" ", 1)[0].lstrip("# ") in ("ls", "cat", "cd", "cp", "mv", "rm", "mkdir", "echo")
+
+
+def check_arrival(report, daemon, corpus):
+    """Folders full of notebooks that come while the daemon runs, as with `git clone`."""
+    copy(corpus, daemon.root / "arrived", "")
+    daemon.flush()
+    status = daemon.status()
+    expected = [it for it in daemon.root.glob("arrived/**/*.ipynb") if "__marimo__" not in it.parts]
+    for file in sorted(expected):
+        source = file.relative_to(daemon.root).as_posix()
+        found = status.get(source)
+        state = found["state"] if found else "unknown"
+        report.check(state == "synced", f"{source} arrives, is {state}", found)
+    report.note(f"{len(expected)} notebooks arrived")
 
 
 def check_still(report, root, home, seconds):

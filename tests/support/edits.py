@@ -350,6 +350,27 @@ def check_effect(edit, before, after, mapping):
     return problems
 
 
+def check_both(changes, before, after):
+    """Returns what is wrong after changes of different cells, made in different replicas at once.
+
+    `changes` are pairs of an edit and what `counterpart` says for the replica that it was made in.
+    """
+    old = [before.cells[it] for it in visible(before)]
+    new = [after.cells[it] for it in visible(after)]
+    places = {it: no for no, it in enumerate(visible(before))}
+    if len(old) != len(new):
+        return [difference([it.key for it in old], [it.key for it in new])]
+    lines = {places[mapping[edit.idx]]: edit.line for edit, mapping in changes}
+    problems = []
+    for no, (was, now) in enumerate(zip(old, new, strict=True)):
+        if no in lines:
+            if not is_appended(now.key, was.key, lines[no]):
+                problems.append(f"cell {no}: no {lines[no]!r} in {now.key!r}")
+        elif now.block != was.block and not as_marimo_saves(now, after):
+            problems.append(f"cell {no} was rewritten:\n{was.block}\n--- now\n{now.block}")
+    return problems
+
+
 def as_marimo_saves(cell, view):
     """Signatures and returns of a marimo cell depend on the other cells."""
     if view.format != "marimo":
