@@ -538,21 +538,50 @@ def byte_order_mark_is_kept(pair):
 
 @case
 def edits_in_a_row(pair):
-    # Fifty saves, most of them before the daemon can have carried on the one before.
-    last = {}
-    for no in range(50):
-        format = ("ipynb", "percent", "marimo")[no % 3]
-        text = pair.paths[format].read_text()
-        name = "bca"[no % 3]
-        if f"{name} = " in text:
-            view = views.view(format, pair.paths[format].suffix, text)
-            (cell,) = [it for it in view.cells if it.source.startswith(f"{name} = ")]
-            old = cell.source.split("\n")[0]
-            if text.count(old) == 1:
-                save(pair.paths[format], text.replace(old, f"{name} = {no}"))
-                last[name] = no
-    pair.daemon.flush()
-    pair.everywhere(*(f"{name} = {no}" for name, no in last.items()))
+    # Each replica in turn, each time a cell that another replica changed before.
+    values = {"a": 1, "b": 2, "c": 3}
+    for no in range(30):
+        format, name = ("ipynb", "percent", "marimo")[no % 3], "abc"[no // 3 % 3]
+        pair.edit(format, f"{name} = {values[name]}", f"{name} = {100 + no}")
+        values[name] = 100 + no
+        pair.daemon.flush()
+    pair.everywhere(*(f"{name} = {value}" for name, value in values.items()))
+    pair.cells_kept()
+
+
+@case
+def stale_editor(pair):
+    # An editor that didn't load the last update saves its old text with one more edit.
+    loaded = pair.percent.read_text()
+    pair.edit("ipynb", "b = 2", "b = 20")
+    pair.flush()
+    save(pair.percent, loaded.replace("c = 3", "c = 30"))
+    pair.flush()
+    pair.everywhere("b = 20", "c = 30")
+    pair.cells_kept()
+
+
+@case
+def stale_editor_by_several_updates(pair):
+    loaded = pair.marimo.read_text()
+    for no in range(3):
+        pair.edit("ipynb", f"b = {'2' * (no + 1)}", f"b = {'2' * (no + 2)}")
+        pair.flush()
+        pair.edit("percent", f"a = {'1' * (no + 1)}\n", f"a = {'1' * (no + 2)}\n")
+        pair.flush()
+    save(pair.marimo, loaded.replace("c = 3", "c = 30"))
+    pair.flush()
+    pair.everywhere("b = 2222", "a = 1111", "c = 30")
+
+
+@case
+def undo_in_an_editor_that_is_up_to_date(pair):
+    # Not stale: it shows the update, and the user takes it back.
+    pair.edit("ipynb", "b = 2", "b = 20")
+    pair.flush()
+    pair.edit("ipynb", "b = 20", "b = 2")
+    pair.flush()
+    pair.untouched("ipynb", "percent", "marimo")
 
 
 @case
