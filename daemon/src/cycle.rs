@@ -123,6 +123,8 @@ pub(crate) enum WaitKind {
     Unlikely,
     /// A shadow is missing, as in the middle of a save by delete and create.
     Missing,
+    /// The source is missing, in the same way.
+    Gone,
     /// Somebody has to do something.
     Held,
     /// The disk refused; worth another try later.

@@ -43,10 +43,6 @@ use flush::Waiting;
 use history::{Archive, LateWriter};
 use pairing::{Due, Pairing};
 
-/// How long a deleted source may take to come back: some editors save by delete
-/// and create.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// How often known files are looked at although no event said so. Longer if it
 /// takes long.
 const SWEEP: Duration = Duration::from_secs(5);

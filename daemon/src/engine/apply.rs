@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::Engine;
 use super::describe::describe;
 use super::history::{LATE, LateWriter};
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
 use super::work::Job;
-use super::{Engine, GRACE};
 use crate::cycle::{End, Synced, Wait, WaitKind, folders};
 use crate::disk::Displaced;
 use crate::error::chain;
@@ -131,9 +131,6 @@ impl Engine {
 
     fn wait(&mut self, source: &Utf8Path, mut job: Job, wait: Wait) {
         let now = job.now;
-        if wait.kind != WaitKind::Unlikely {
-            job.due.is_meant = false;
-        }
         let goes_on = job.due.put_off(wait.kind, self.parts.config.settle, now);
         if !goes_on || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
             self.hold(source, wait.reason);
@@ -167,9 +164,8 @@ impl Engine {
     }
 
     pub(super) fn source_gone(&mut self, source: &Utf8Path, mut due: Due, now: Instant) {
-        if !due.is_gone {
-            due.is_gone = true;
-            due.at = now + GRACE;
+        if !due.has_waited(WaitKind::Gone, now) {
+            due.put_off(WaitKind::Gone, self.parts.config.settle, now);
             if let Some(pairing) = self.pairings.get_mut(source) {
                 pairing.state = NotebookState::Pending;
                 pairing.reason = Some("its source is gone; waiting for it to come back".to_owned());

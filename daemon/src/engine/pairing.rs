@@ -98,26 +98,19 @@ pub(crate) struct Due {
     pub(crate) attempt: usize,
     /// Replicas to read even if they seem unchanged.
     pub(crate) touched: BTreeSet<usize>,
-    /// Whether a loss of most cells was given time.
-    pub(crate) is_meant: bool,
-    /// Whether missing shadows were given time.
-    pub(crate) is_missing: bool,
-    /// Whether the missing source was given time.
-    pub(crate) is_gone: bool,
+    /// What may still turn out to be the middle of a save, and until when. Events in
+    /// between don't shorten it.
+    grace: Option<(WaitKind, Instant)>,
 }
 
 impl Due {
     pub(crate) fn new(at: Instant) -> Self {
-        Self {
-            at,
-            since: at,
-            last: None,
-            attempt: 0,
-            touched: BTreeSet::new(),
-            is_meant: false,
-            is_missing: false,
-            is_gone: false,
-        }
+        Self { at, since: at, last: None, attempt: 0, touched: BTreeSet::new(), grace: None }
+    }
+
+    /// Whether something was given the time that it may take to become whole.
+    pub(crate) fn has_waited(&self, kind: WaitKind, now: Instant) -> bool {
+        self.grace.is_some_and(|(given, until)| given == kind && until <= now)
     }
 
     /// Puts off the next look after one that was in vain, or returns false if it
@@ -126,26 +119,39 @@ impl Due {
         self.last = Some(kind);
         let attempt = self.attempt;
         self.attempt += 1;
+        if let Some(grace) = grace(kind) {
+            let until = match self.grace {
+                Some((given, until)) if given == kind => until,
+                _ => now + grace,
+            };
+            self.grace = Some((kind, until));
+            self.at = until;
+            return true;
+        }
+        self.grace = None;
         let wait = match kind {
             WaitKind::Unsettled => {
                 let waits = [settle, Duration::from_millis(100), Duration::from_millis(500)];
                 let Some(wait) = waits.get(attempt) else { return false };
                 *wait
             }
-            WaitKind::Unlikely => {
-                self.is_meant = true;
-                Duration::from_secs(2)
+            WaitKind::Held | WaitKind::Unlikely | WaitKind::Missing | WaitKind::Gone => {
+                return false;
             }
-            WaitKind::Missing => {
-                self.is_missing = true;
-                Duration::from_millis(500)
-            }
-            WaitKind::Held => return false,
             // Growing waits: 1, 2, 4, ... 60 s.
             WaitKind::Refused => Duration::from_secs(1 << attempt.min(6)).min(MAX_BACK_OFF),
         };
         self.at = now + wait;
         true
+    }
+}
+
+/// How long something that looks like the middle of a save is given to become whole.
+fn grace(kind: WaitKind) -> Option<Duration> {
+    match kind {
+        WaitKind::Unlikely | WaitKind::Gone => Some(Duration::from_secs(2)),
+        WaitKind::Missing => Some(Duration::from_millis(500)),
+        WaitKind::Unsettled | WaitKind::Held | WaitKind::Refused => None,
     }
 }
 

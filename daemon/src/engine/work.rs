@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
 use super::pairing::Due;
-use crate::cycle::{Context, Replica, Start, cycle};
+use crate::cycle::{Context, Replica, Start, WaitKind, cycle};
 use crate::error::chain;
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
@@ -176,8 +176,8 @@ impl Job {
             stored: self.stored,
             is_complete: self.is_complete,
             touched: &self.touched,
-            is_meant: self.due.is_meant,
-            is_missing: self.due.is_missing,
+            is_meant: self.due.has_waited(WaitKind::Unlikely, self.now),
+            is_missing: self.due.has_waited(WaitKind::Missing, self.now),
             late: None,
         }
     }

@@ -6,6 +6,7 @@ use super::world::{QUIET, World, at, replicas};
 use crate::control::Command;
 use crate::git::GitOperation;
 use crate::report::{DaemonState, NotebookState, Report};
+use crate::watch::WatchEvent;
 
 #[test]
 fn broken_replica_holds_until_it_is_whole() {
@@ -124,7 +125,15 @@ fn delete_and_create_is_a_save() {
         let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
         let new = super::cells::edited(&path, &world.text(&path), "x = 2 | y = 2");
         world.disk.delete(&at(&path));
-        world.run(Duration::from_millis(300));
+        world.run(Duration::from_millis(75));
+        // The watcher tells everything twice, which must not end the wait.
+        let now = world.now();
+        world.engine().event(WatchEvent::Gone(at(&path)), now);
+        world.run(Duration::from_millis(225));
+        assert_eq!(world.disk.bytes(&at(&path)), None);
+        for other in replicas("a.py").iter().filter(|other| **other != path) {
+            assert!(world.disk.bytes(&at(other)).is_some());
+        }
         world.disk.save(&at(&path), new.as_bytes());
         world.run(Duration::from_millis(1));
         world.check("a.py", "x = 2 | y = 2");
