@@ -71,7 +71,16 @@ pub(crate) struct Start<'a> {
     pub(crate) is_missing: bool,
     /// A text that an editor saved where nobody looks any more, in the place of
     /// what is on disk for this replica.
-    pub(crate) late: Option<(usize, Arc<str>)>,
+    pub(crate) late: Option<LateText>,
+}
+
+/// A text that an editor saved into a file that had been replaced.
+pub(crate) struct LateText {
+    /// The position of the replica.
+    pub(crate) replica: usize,
+    pub(crate) text: Arc<str>,
+    /// What the file in its place was last known to hold.
+    pub(crate) on_disk: Option<Digest>,
 }
 
 /// How a cycle ended.
@@ -106,6 +115,16 @@ pub(crate) struct Synced {
     pub(crate) created: Vec<usize>,
     pub(crate) edits: Vec<Vec<Edit>>,
     pub(crate) conflicts: Vec<Conflict>,
+}
+
+/// A file that a cycle replaced, however the cycle ended.
+#[derive(Debug)]
+pub(crate) struct Replaced {
+    /// The position of the replica.
+    pub(crate) replica: usize,
+    pub(crate) displaced: Displaced,
+    /// What its editor had made of what the replicas last agreed on.
+    pub(crate) document: Option<Arc<dyn Document>>,
 }
 
 /// Why a pairing is left alone for now.
@@ -145,16 +164,16 @@ enum Sight {
 }
 
 /// Runs one cycle. Returns how it ended, and the files that it replaced until then.
-pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Vec<(usize, Displaced)>) {
-    let mut displaced = Vec::new();
-    let end = run(context, start, &mut displaced).unwrap_or_else(End::Wait);
-    (end, displaced)
+pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Vec<Replaced>) {
+    let mut replaced = Vec::new();
+    let end = run(context, start, &mut replaced).unwrap_or_else(End::Wait);
+    (end, replaced)
 }
 
 fn run(
     context: &Context<'_>,
     start: &Start<'_>,
-    displaced: &mut Vec<(usize, Displaced)>,
+    replaced: &mut Vec<Replaced>,
 ) -> Result<End, Wait> {
     let mut known = start.replicas.to_vec();
     let mut sights = Vec::with_capacity(known.len());
@@ -205,14 +224,24 @@ fn run(
         });
     }
     // What is on disk is still what gets replaced.
-    if let Some((idx, text)) = &start.late {
-        documents[*idx] = Some(parse(&known[*idx].spec, text)?);
+    if let Some(late) = &start.late {
+        let spec = &known[late.replica].spec;
+        let found = match &sights[late.replica] {
+            Sight::Unchanged => known[late.replica].digest,
+            Sight::Text { digest, .. } => Some(*digest),
+            Sight::Absent => None,
+        };
+        if found != late.on_disk {
+            let reason = format!("`{}` has an edit of its own, which comes first", spec.path);
+            return Err(Wait::new(WaitKind::Unsettled, reason));
+        }
+        documents[late.replica] = Some(parse(spec, &late.text)?);
     }
     if let Some(base) = &base {
         check_safety(base, &known, &documents, start.is_meant)?;
     }
     let outcome = decide(base.as_deref(), &known, &documents)?;
-    transition(context, base, known, &sights, documents, outcome, displaced)
+    transition(context, base, known, &sights, documents, outcome, replaced)
 }
 
 /// Returns what the replicas last agreed on, if it is known.
@@ -361,11 +390,15 @@ fn check_safety(
                 );
                 return Err(Wait::new(WaitKind::Unsettled, reason));
             }
+            Some(Suspicion::EndGone) if !is_meant => {
+                let reason = format!("the end of `{path}` is gone; waiting for more");
+                return Err(Wait::new(WaitKind::Unlikely, reason));
+            }
             Some(Suspicion::MostCellsGone { lost, of }) if !is_meant => {
                 let reason = format!("`{path}` lost {lost} of {of} cells; waiting for more");
                 return Err(Wait::new(WaitKind::Unlikely, reason));
             }
-            Some(Suspicion::MostCellsGone { .. }) | None => {}
+            Some(Suspicion::EndGone | Suspicion::MostCellsGone { .. }) | None => {}
         }
     }
     Ok(())
@@ -406,7 +439,7 @@ fn transition(
     sights: &[Sight],
     mut documents: Vec<Option<Arc<dyn Document>>>,
     mut outcome: Outcome,
-    displaced: &mut Vec<(usize, Displaced)>,
+    replaced: &mut Vec<Replaced>,
 ) -> Result<End, Wait> {
     let from: Vec<usize> =
         (0..documents.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect();
@@ -452,7 +485,8 @@ fn transition(
                 Err(err) => {
                     failed.get_or_insert(refused(&err));
                     if let WriteError::Changed { displaced: Some(it), .. } = err {
-                        displaced.push((*idx, *it));
+                        let document = documents[*idx].clone();
+                        replaced.push(Replaced { replica: *idx, displaced: *it, document });
                     }
                     continue;
                 }
@@ -460,18 +494,29 @@ fn transition(
             on_disk[*idx] = Some(*digest);
             known[*idx].digest = Some(*digest);
             known[*idx].stamp = Some(written.stamp);
-            displaced.extend(written.displaced.map(|it| (*idx, it)));
-            let Some(bytes) = written.raced else { continue };
             // What the editor saved is an edit of the old text. The others are as they
             // were, so what they have is an edit as well.
-            match parse_raced(spec, &bytes) {
-                Ok(document) => documents[*idx] = Some(document),
-                Err(wait) => {
-                    put_back(context, spec, &bytes, *digest)?;
-                    failed.get_or_insert(wait);
+            let torn = match written.raced.as_deref().map(|it| (it, parse_raced(spec, it))) {
+                Some((_, Ok(document))) => {
+                    documents[*idx] = Some(document);
+                    raced = true;
+                    None
                 }
+                Some((bytes, Err(wait))) => Some((bytes, wait)),
+                None => None,
+            };
+            let mut replace = |displaced| {
+                let document = documents[*idx].clone();
+                replaced.push(Replaced { replica: *idx, displaced, document });
+            };
+            written.displaced.into_iter().for_each(&mut replace);
+            if let Some((bytes, wait)) = torn {
+                match put_back(context, spec, bytes, *digest) {
+                    Ok(displaced) => displaced.into_iter().for_each(&mut replace),
+                    Err(wait) => tracing::warn!("{}", wait.reason),
+                }
+                failed.get_or_insert(wait);
             }
-            raced = true;
         }
         if let Some(wait) = failed {
             return Err(wait);
@@ -583,13 +628,14 @@ fn put_back(
     spec: &ReplicaSpec,
     bytes: &[u8],
     ours: Digest,
-) -> Result<(), Wait> {
+) -> Result<Option<Displaced>, Wait> {
     let path = context.disk.root().join(&spec.path);
     let options = WriteOptions { lock: lock(spec), ..WriteOptions::default() };
     // If the editor was faster once more, its newest text stands; the one before is
     // among the displaced files.
     match context.disk.write(&path, bytes, Expected::Digest(ours), options) {
-        Ok(_) | Err(WriteError::Changed { .. }) => Ok(()),
+        Ok(written) => Ok(written.displaced),
+        Err(WriteError::Changed { displaced, .. }) => Ok(displaced.map(|it| *it)),
         Err(err) => Err(refused(&err)),
     }
 }

@@ -229,13 +229,17 @@ impl Engine {
         let due = self.due.values().map(|due| due.at);
         let late = self.displaced.iter().map(|late| late.at);
         let flush = self.waiting.iter().map(|waiting| waiting.until);
-        let is_still = matches!(self.state, DaemonState::Paused | DaemonState::Halted);
-        due.filter(|_| !is_still)
-            .chain(late)
+        due.chain(late)
+            .filter(|_| !self.is_still())
             .chain(flush)
             .chain([self.next_sweep])
             .min()
             .unwrap_or(self.next_sweep)
+    }
+
+    /// Whether nothing may be written for now.
+    fn is_still(&self) -> bool {
+        matches!(self.state, DaemonState::Paused | DaemonState::Halted)
     }
 
     /// Does what is due.
@@ -322,8 +326,12 @@ impl Engine {
     /// Reads the tree for the first time.
     pub(crate) fn scan(&mut self, now: Instant) {
         self.report(&Report::Scanning { root: self.parts.tree.root().to_owned() });
-        self.recover();
+        let known = self.folders();
+        self.recover(&known, now);
         self.rescan(now);
+        // All of them are new when the store was lost.
+        let new = self.folders().difference(&known).cloned().collect();
+        self.recover(&new, now);
     }
 
     /// Reads the settings again.

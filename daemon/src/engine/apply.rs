@@ -10,8 +10,7 @@ use super::describe::describe;
 use super::history::{LATE, LateWriter};
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
 use super::work::Job;
-use crate::cycle::{End, Synced, Wait, WaitKind, folders};
-use crate::disk::Displaced;
+use crate::cycle::{End, Replaced, Synced, Wait, WaitKind, folders};
 use crate::error::chain;
 use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
@@ -19,22 +18,8 @@ use crate::sync::edit::Edit;
 use crate::sync::merge::is_conflict_cell;
 
 impl Engine {
-    pub(super) fn apply(
-        &mut self,
-        source: &Utf8Path,
-        job: Job,
-        end: End,
-        displaced: Vec<(usize, Displaced)>,
-    ) {
-        for (replica, displaced) in displaced {
-            self.displaced.push(LateWriter {
-                at: job.now + LATE,
-                source: source.to_owned(),
-                replica,
-                displaced,
-                base: job.stored,
-            });
-        }
+    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, replaced: Vec<Replaced>) {
+        self.remember(source, &job, replaced);
         let now = job.now;
         match end {
             End::Unchanged(replicas) => {
@@ -197,6 +182,7 @@ impl Engine {
                     replica: idx,
                     displaced,
                     base: None,
+                    document: None,
                 })),
                 Err(err) => {
                     tracing::warn!("{}", chain(&err));
@@ -233,22 +219,22 @@ impl Engine {
         })
     }
 
-    /// Brings the store up to date.
+    /// Brings the store up to date. What it refuses is tried again next time.
     pub(super) fn commit(&mut self) {
+        let (dirty, removed) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.removed));
         let mut batch = Batch::default();
-        for source in std::mem::take(&mut self.dirty) {
+        for source in &dirty {
             let record = self
                 .pairings
-                .get(&source)
+                .get(source)
                 .and_then(|pairing| PairingRecord::of(pairing, &self.parts.config));
             let Some(record) = record else { continue };
             match serde_json::to_vec(&record) {
-                Ok(bytes) => batch.put.push((source.into_string(), bytes)),
+                Ok(bytes) => batch.put.push((source.to_string(), bytes)),
                 Err(err) => tracing::error!(notebook = %source, "cannot store the pairing: {err}"),
             }
         }
-        let removed = std::mem::take(&mut self.removed);
-        batch.remove.extend(removed.into_iter().map(Utf8PathBuf::into_string));
+        batch.remove.extend(removed.iter().map(Utf8PathBuf::to_string));
         if batch.is_empty() {
             return;
         }
@@ -257,6 +243,7 @@ impl Engine {
                 "{}; after a restart the bases are found again from the files",
                 chain(&err)
             );
+            (self.dirty, self.removed) = (dirty, removed);
         }
     }
 }

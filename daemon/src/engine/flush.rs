@@ -144,8 +144,8 @@ impl Engine {
     /// Answers those who have waited long enough.
     pub(super) fn answer_flushes(&mut self, now: Instant) {
         // Git commands end soon; for the end of a merge nobody would wait.
-        let is_still = matches!(self.state, DaemonState::Paused | DaemonState::Halted)
-            || self.git.is_some_and(|operation| operation != GitOperation::Command);
+        let is_still =
+            self.is_still() || self.git.is_some_and(|operation| operation != GitOperation::Command);
         let mut idx = 0;
         while idx < self.waiting.len() {
             let waiting = &self.waiting[idx];

@@ -1,24 +1,31 @@
 //! Replaced files: taken up again if an editor still writes to them, then moved into
 //! the history.
 
-use std::sync::{Arc, mpsc};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nbsync_formats::Document;
 
 use super::Engine;
 use super::pairing::Due;
 use super::work::Job;
-use crate::cycle::{Start, cycle};
+use crate::cycle::{End, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::chain;
 use crate::record;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::Digest;
+use crate::sync::base::Base;
+use crate::sync::reconcile::{Seen, reconcile};
 
 /// How long a replaced file waits for an editor that still has it open.
 pub(super) const LATE: Duration = Duration::from_secs(5);
+
+/// How long a replaced file waits that can't be moved into the history now.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// A replaced file that an editor may still have open.
 pub(super) struct LateWriter {
@@ -29,6 +36,8 @@ pub(super) struct LateWriter {
     pub(super) displaced: Displaced,
     /// Where the store has the base that the editor has.
     pub(super) base: Option<Digest>,
+    /// What it had made of that when the file was replaced.
+    pub(super) document: Option<Arc<dyn Document>>,
 }
 
 /// Moves replaced files into the history.
@@ -46,11 +55,14 @@ struct Keeper {
     disk: Arc<dyn Disk>,
     store: Arc<dyn Store>,
     root: Utf8PathBuf,
+    /// What could not be moved, and stays where it is until it can.
+    failed: Arc<Mutex<Vec<(Utf8PathBuf, Displaced)>>>,
 }
 
 impl Archive {
     pub(super) fn new(disk: Arc<dyn Disk>, store: Arc<dyn Store>, root: &Utf8Path) -> Self {
-        Self { keeper: Keeper { disk, store, root: root.to_owned() }, thread: None }
+        let keeper = Keeper { disk, store, root: root.to_owned(), failed: Arc::default() };
+        Self { keeper, thread: None }
     }
 
     /// Works on a thread of its own from now on.
@@ -59,7 +71,7 @@ impl Archive {
         let keeper = self.keeper.clone();
         let work = move || {
             for (displaced, time_ms) in receiver {
-                keeper.keep(&displaced, time_ms);
+                keeper.keep(displaced, time_ms);
             }
         };
         let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(work)?;
@@ -77,8 +89,14 @@ impl Archive {
             None => Some(kept),
         };
         if let Some((displaced, time_ms)) = left {
-            self.keeper.keep(&displaced, time_ms);
+            self.keeper.keep(displaced, time_ms);
         }
+    }
+
+    /// Returns what could not be moved.
+    fn take_failed(&self) -> Vec<(Utf8PathBuf, Displaced)> {
+        let mut failed = self.keeper.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *failed)
     }
 
     /// Finishes what was begun.
@@ -95,17 +113,20 @@ impl Archive {
 impl Keeper {
     /// Moves replaced files into the history. One for which that fails stays where it
     /// is.
-    fn keep(&self, displaced: &[(Utf8PathBuf, Displaced)], time_ms: u64) {
+    fn keep(&self, displaced: Vec<(Utf8PathBuf, Displaced)>, time_ms: u64) {
         let mut batch = Batch::default();
         let mut kept = Vec::new();
         for (source, displaced) in displaced {
-            match self.copy(displaced, time_ms) {
+            match self.copy(&displaced, time_ms) {
                 Ok(Some(entry)) => {
                     batch.history.push((source.to_string(), entry));
-                    kept.push(displaced);
+                    kept.push((source, displaced));
                 }
                 Ok(None) => {}
-                Err(reason) => tracing::error!("{reason}; kept as `{}`", displaced.path),
+                Err(reason) => {
+                    tracing::error!("{reason}; kept as `{}`", displaced.path);
+                    self.fail([(source, displaced)]);
+                }
             }
         }
         if kept.is_empty() {
@@ -113,13 +134,24 @@ impl Keeper {
         }
         if let Err(err) = self.store.sync_blobs().and_then(|()| self.store.commit(batch)) {
             tracing::error!("{}; replaced files are kept where they are", chain(&err));
+            self.fail(kept);
             return;
         }
-        for displaced in kept {
-            if let Err(err) = self.disk.discard(displaced) {
-                tracing::warn!("{}", chain(&err));
+        for (source, displaced) in kept {
+            match self.disk.discard(&displaced) {
+                Ok(Late::Unchanged | Late::Gone) => {}
+                // Somebody saved just now.
+                Ok(Late::Changed(_)) => self.fail([(source, displaced)]),
+                Err(err) => {
+                    tracing::warn!("{}", chain(&err));
+                    self.fail([(source, displaced)]);
+                }
             }
         }
+    }
+
+    fn fail(&self, displaced: impl IntoIterator<Item = (Utf8PathBuf, Displaced)>) {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).extend(displaced);
     }
 
     /// Copies a replaced file into the store, if it is still there.
@@ -142,60 +174,83 @@ impl Keeper {
 }
 
 impl Engine {
-    /// Looks whether an editor saved into a file after it was replaced.
+    /// Looks whether an editor saved into a file after it was replaced, and moves what
+    /// has waited long enough into the history.
     pub(super) fn look_for_late_writers(&mut self, now: Instant) {
-        let (ripe, rest): (Vec<LateWriter>, Vec<LateWriter>) =
-            std::mem::take(&mut self.displaced).into_iter().partition(|late| late.at <= now);
-        self.displaced = rest;
-        self.finish_displaced(&ripe, now);
-    }
-
-    /// Keeps what replaced files held, takes up what was saved into them later, and
-    /// removes them.
-    pub(super) fn finish_displaced(&mut self, ripe: &[LateWriter], now: Instant) {
-        let mut all = Vec::new();
-        for late in ripe {
-            let mut displaced = late.displaced.clone();
-            match self.parts.disk.recheck(&displaced) {
-                Ok(Late::Changed(bytes)) => {
-                    tracing::info!(notebook = %late.source, "an editor saved into a replaced file");
-                    displaced.digest = Digest::of(&bytes);
-                    self.merge_late(late, bytes, now);
-                }
-                Ok(Late::Unchanged | Late::Gone) => {}
-                Err(err) => tracing::warn!("{}", chain(&err)),
-            }
-            all.push((late.source.clone(), displaced));
+        let failed = self.archive.take_failed().into_iter();
+        self.displaced.extend(failed.map(|(source, displaced)| LateWriter {
+            at: now + RETRY,
+            source,
+            replica: 0,
+            displaced,
+            base: None,
+            document: None,
+        }));
+        if self.is_still() || self.displaced.iter().all(|late| now < late.at) {
+            return;
         }
-        self.archive.keep(all, self.now_ms());
+        let is_git_at_work = self.parts.tree.git_operation().is_some();
+        let mut done = Vec::new();
+        for mut late in std::mem::take(&mut self.displaced) {
+            if late.at <= now && !is_git_at_work && self.take_up(&mut late, now) {
+                done.push((late.source, late.displaced));
+            } else {
+                late.at = if late.at <= now { now + LATE } else { late.at };
+                self.displaced.push(late);
+            }
+        }
+        self.archive.keep(done, self.now_ms());
     }
 
-    /// Takes up replaced files that an earlier process left behind.
-    pub(super) fn recover(&mut self) {
-        let folders: std::collections::BTreeSet<Utf8PathBuf> = self
-            .pairings
-            .keys()
-            .filter_map(|source| source.parent())
-            .map(|folder| self.parts.tree.absolute(folder))
-            .collect();
+    /// Takes up what an editor saved into a replaced file, if it did. Returns false if
+    /// that has to wait.
+    fn take_up(&mut self, late: &mut LateWriter, now: Instant) -> bool {
+        match self.parts.disk.recheck(&late.displaced) {
+            Ok(Late::Changed(bytes)) => {
+                let digest = Digest::of(&bytes);
+                let is_done = self.merge_late(late, bytes, now);
+                if is_done {
+                    late.displaced.digest = digest;
+                }
+                is_done
+            }
+            Ok(Late::Unchanged | Late::Gone) => true,
+            Err(err) => {
+                tracing::warn!("{}", chain(&err));
+                true
+            }
+        }
+    }
+
+    /// Takes up replaced files that an earlier process left behind. Who still has one open
+    /// is not known, so what is saved into it goes into the history too.
+    pub(super) fn recover(&mut self, folders: &BTreeSet<Utf8PathBuf>, now: Instant) {
         for folder in folders {
-            let found = match self.parts.disk.recover(&folder) {
+            let found = match self.parts.disk.recover(&self.parts.tree.absolute(folder)) {
                 Ok(found) => found,
                 Err(err) => {
                     tracing::warn!("{}", chain(&err));
                     continue;
                 }
             };
-            let all = found
-                .into_iter()
-                .map(|displaced| {
-                    let origin = self.parts.tree.relative(&displaced.origin);
-                    let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
-                    (source.unwrap_or_default(), displaced)
-                })
-                .collect();
-            self.archive.keep(all, self.now_ms());
+            for displaced in found {
+                let origin = self.parts.tree.relative(&displaced.origin);
+                let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
+                self.displaced.push(LateWriter {
+                    at: now + LATE,
+                    source: source.unwrap_or_default(),
+                    replica: 0,
+                    displaced,
+                    base: None,
+                    document: None,
+                });
+            }
         }
+    }
+
+    /// The folders with notebooks.
+    pub(super) fn folders(&self) -> BTreeSet<Utf8PathBuf> {
+        self.pairings.keys().filter_map(|it| it.parent()).map(Utf8Path::to_owned).collect()
     }
 
     /// Forgets old versions.
@@ -207,16 +262,24 @@ impl Engine {
         }
     }
 
-    /// Merges what an editor saved into a replaced file, as an edit of what it had.
-    fn merge_late(&mut self, late: &LateWriter, bytes: Vec<u8>, now: Instant) {
-        let base = late.base.and_then(|digest| self.parts.store.blob(digest).ok().flatten());
-        let base = base.and_then(|bytes| record::from_bytes(&bytes).ok()).map(Arc::new);
-        let (Some(base), Ok(text)) = (base, String::from_utf8(bytes)) else { return };
-        let Some(pairing) = self.pairings.get(&late.source) else { return };
+    /// Merges what an editor saved into a replaced file, as an edit of what it had. Returns
+    /// false if that has to wait.
+    fn merge_late(&mut self, late: &LateWriter, bytes: Vec<u8>, now: Instant) -> bool {
+        let (Some(base), Ok(text)) = (self.loaded(late), String::from_utf8(bytes)) else {
+            return true;
+        };
+        let Some(pairing) = self.pairings.get(&late.source) else { return true };
         if base.replicas.len() != pairing.replicas.len() {
-            return;
+            return true;
+        }
+        let text: Arc<str> = text.into();
+        let dialect = &base.replicas[late.replica].dialect;
+        if dialect.format().parse(Arc::clone(&text), &dialect.extension).is_err() {
+            // No other time is better for it.
+            return true;
         }
         let all: Vec<usize> = (0..pairing.replicas.len()).collect();
+        let (stored, on_disk) = (pairing.base, pairing.replicas[late.replica].digest);
         let mut replicas = pairing.replicas.clone();
         for (replica, base) in replicas.iter_mut().zip(&base.replicas) {
             // Everything is compared with what the editor had.
@@ -231,20 +294,54 @@ impl Engine {
             touched: &all,
             is_meant: true,
             is_missing: true,
-            late: Some((late.replica, text.into())),
+            late: Some(LateText { replica: late.replica, text, on_disk }),
         };
-        let (end, displaced) = cycle(&self.context(), &start);
+        let (end, mut replaced) = cycle(&self.context(), &start);
+        for it in replaced.iter_mut().filter(|it| it.replica == late.replica) {
+            // What was on disk was as it is known.
+            it.document = None;
+        }
         let job = Job {
             number: self.number(),
             replicas: replicas.clone(),
             base: Some(Arc::clone(&base)),
-            stored: None,
+            stored,
             is_complete: false,
             touched: all,
             due: Due::new(now),
             now,
         };
-        self.apply(&late.source.clone(), job, end, displaced);
+        let source = late.source.clone();
+        if let End::Wait(wait) = end {
+            tracing::debug!(notebook = %source, reason = wait.reason, "a late save has to wait");
+            self.remember(&source, &job, replaced);
+            return false;
+        }
+        tracing::info!(notebook = %source, "an editor saved into a replaced file");
+        self.apply(&source, job, end, replaced);
+        true
+    }
+
+    /// What the editor of a replaced file had loaded or saved, as a base.
+    fn loaded(&self, late: &LateWriter) -> Option<Arc<Base>> {
+        let bytes = self.parts.store.blob(late.base?).ok()??;
+        let base = record::from_bytes(&bytes).ok()?;
+        let Some(document) = &late.document else { return Some(Arc::new(base)) };
+        let mut seen = vec![Seen::Unchanged; base.replicas.len()];
+        *seen.get_mut(late.replica)? = Seen::Changed(Arc::clone(document));
+        reconcile(&base, &seen).ok().map(|outcome| Arc::new(outcome.base))
+    }
+
+    /// Gives editors time that still have a replaced file open.
+    pub(super) fn remember(&mut self, source: &Utf8Path, job: &Job, replaced: Vec<Replaced>) {
+        self.displaced.extend(replaced.into_iter().map(|it| LateWriter {
+            at: job.now + LATE,
+            source: source.to_owned(),
+            replica: it.replica,
+            displaced: it.displaced,
+            base: job.stored,
+            document: it.document,
+        }));
     }
 
     pub(super) fn now_ms(&self) -> u64 {

@@ -13,7 +13,7 @@ impl Engine {
         let is_below = |path: &Utf8PathBuf| {
             paths.is_empty() || paths.iter().any(|above| path.starts_with(above))
         };
-        let is_still = matches!(self.state, DaemonState::Paused | DaemonState::Halted);
+        let is_still = self.is_still();
         let mut notebooks: Vec<NotebookStatus> = self
             .pairings
             .iter()

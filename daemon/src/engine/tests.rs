@@ -1,9 +1,11 @@
 //! The engine on files, hours and events that a test makes up.
 
 mod cells;
+mod editors;
 mod edits;
 mod faults;
 mod holds;
+mod random;
 mod store;
 mod tree;
 mod world;

@@ -11,7 +11,7 @@ use super::Engine;
 use super::pairing::Due;
 use crate::cycle::{Context, Replica, Start, WaitKind, cycle};
 use crate::error::chain;
-use crate::report::{DaemonState, NotebookState, Report};
+use crate::report::{NotebookState, Report};
 use crate::sync::Digest;
 use crate::sync::base::Base;
 
@@ -24,7 +24,7 @@ pub(super) const SIDE_BY_SIDE: usize = 8;
 impl Engine {
     /// Works on the pairings that are due.
     pub(super) fn work(&mut self, now: Instant) {
-        if matches!(self.state, DaemonState::Paused | DaemonState::Halted) {
+        if self.is_still() {
             return;
         }
         let sources: Vec<Utf8PathBuf> = self
@@ -62,8 +62,8 @@ impl Engine {
         if sources.len() < SIDE_BY_SIDE {
             for source in sources {
                 if let Some(job) = self.job(&source, now) {
-                    let (end, displaced) = cycle(&self.context(), &job.start());
-                    self.apply(&source, job, end, displaced);
+                    let (end, replaced) = cycle(&self.context(), &job.start());
+                    self.apply(&source, job, end, replaced);
                 }
             }
         } else {
@@ -106,7 +106,7 @@ impl Engine {
             done += portion.len();
             for (source, job) in jobs {
                 match ends.remove(&job.number) {
-                    Some((end, displaced)) => self.apply(&source, job, end, displaced),
+                    Some((end, replaced)) => self.apply(&source, job, end, replaced),
                     None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
                 }
             }

@@ -49,6 +49,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        let start = Instant::now();
         let disk = MemoryDisk::new(ROOT);
         // So that there is a root.
         disk.save("/root/readme.md".into(), b"");
@@ -58,7 +59,7 @@ impl World {
             engine: None,
             reports: Arc::default(),
             git: Arc::default(),
-            clock: Arc::new(TestClock(Mutex::new(Instant::now()))),
+            clock: Arc::new(TestClock { start, now: Mutex::new(start) }),
             steps: Arc::default(),
             interference: Arc::default(),
             watched: Arc::default(),
@@ -108,6 +109,15 @@ impl World {
 
     pub(super) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    pub(super) fn set_time(&self, now: Instant) {
+        *self.clock.now.lock().unwrap() = now;
+    }
+
+    /// How long the world has been there.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now().duration_since(self.clock.start)
     }
 
     pub(super) fn engine(&mut self) -> &mut Engine {
@@ -166,7 +176,7 @@ impl World {
             return true;
         }
         let next = self.engine().deadline().max(now);
-        *self.clock.0.lock().unwrap() = next.min(end);
+        self.set_time(next.min(end));
         if end < next {
             return false;
         }
@@ -327,11 +337,14 @@ fn below(path: &Utf8Path) -> String {
 }
 
 /// A clock that stands until the test moves it.
-struct TestClock(Mutex<Instant>);
+struct TestClock {
+    start: Instant,
+    now: Mutex<Instant>,
+}
 
 impl Clock for TestClock {
     fn now(&self) -> Instant {
-        *self.0.lock().unwrap()
+        *self.now.lock().unwrap()
     }
 
     /// Much later than the memory disk's, where time is a count of changes.
