@@ -3,7 +3,7 @@
 //! A cycle knows nothing of other pairings, so cycles run side by side.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use nbsync_formats::{Document, FormatName, ParseErrorKind};
@@ -14,7 +14,7 @@ use crate::disk::{
     Disk, Displaced, Expected, Lock, ReadError, Stamp, WriteError, WriteOptions, Written,
 };
 use crate::error::chain;
-use crate::record;
+use crate::record::{from_bytes, to_bytes};
 use crate::report::Role;
 use crate::store::Store;
 use crate::sync::Digest;
@@ -25,6 +25,7 @@ use crate::sync::merge::Conflict;
 use crate::sync::pairing::{ReplicaSpec, replicas};
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
 use crate::sync::safety::{Suspicion, suspicion};
+use crate::sync::stale::{Incoming, first_unseen};
 
 /// How often a write that an editor was faster than is tried again in one cycle.
 const MAX_ROUNDS: usize = 4;
@@ -69,6 +70,8 @@ pub(crate) struct Start<'a> {
     pub(crate) is_meant: bool,
     /// Whether missing shadows were given time to come back.
     pub(crate) is_missing: bool,
+    /// What was written into each replica that its editor may not have loaded.
+    pub(crate) unseen: &'a [Vec<Unseen>],
     /// A text that an editor saved where nobody looks any more, in the place of
     /// what is on disk for this replica.
     pub(crate) late: Option<LateText>,
@@ -81,6 +84,16 @@ pub(crate) struct LateText {
     pub(crate) text: Arc<str>,
     /// What the file in its place was last known to hold.
     pub(crate) on_disk: Option<Digest>,
+}
+
+/// A write that the editor of a replica may not have loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Unseen {
+    /// When it was written.
+    at: Instant,
+    /// Where the store has what the editor has.
+    base: Digest,
+    incoming: Incoming,
 }
 
 /// How a cycle ended.
@@ -115,6 +128,8 @@ pub(crate) struct Synced {
     pub(crate) created: Vec<usize>,
     pub(crate) edits: Vec<Vec<Edit>>,
     pub(crate) conflicts: Vec<Conflict>,
+    /// What each replica's editor may not have loaded now.
+    pub(crate) unseen: Vec<Vec<Unseen>>,
 }
 
 /// A file that a cycle replaced, however the cycle ended.
@@ -240,8 +255,14 @@ fn run(
     if let Some(base) = &base {
         check_safety(base, &known, &documents, start.is_meant)?;
     }
-    let outcome = decide(base.as_deref(), &known, &documents)?;
-    transition(context, base, known, &sights, documents, outcome, replaced)
+    let mut plan = Plan { base, unseen: start.unseen.to_vec(), documents, stale: None };
+    plan.unseen.resize(known.len(), Vec::new());
+    let mut outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
+    if let Some(again) = plan.recognise_stale(context, &known, &outcome)? {
+        outcome = again;
+    }
+    let stored = start.stored;
+    transition(context, plan, stored, known, &sights, outcome, replaced)
 }
 
 /// Returns what the replicas last agreed on, if it is known.
@@ -255,7 +276,7 @@ fn load(context: &Context<'_>, start: &Start<'_>) -> Option<Arc<Base>> {
         None
     };
     match context.store.blob(start.stored?) {
-        Ok(Some(bytes)) => match record::from_bytes(&bytes) {
+        Ok(Some(bytes)) => match from_bytes(&bytes) {
             Ok(base) if base.replicas.len() == start.replicas.len() => Some(Arc::new(base)),
             Ok(_) => lost("the stored base has other replicas"),
             Err(err) => lost(&chain(&err)),
@@ -289,10 +310,8 @@ fn look(context: &Context<'_>, replica: &mut Replica, is_touched: bool) -> Resul
     match String::from_utf8(contents.bytes) {
         Ok(text) => Ok(Sight::Text { digest, text: text.into() }),
         Err(err) => {
-            let line = 1 + err.as_bytes()[..err.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
+            let valid = &err.as_bytes()[..err.utf8_error().valid_up_to()];
+            let line = String::from_utf8_lossy(valid).split('\n').count();
             let reason = format!("`{}`, line {line}: not valid UTF-8", replica.spec.path);
             Err(Wait::new(WaitKind::Unsettled, reason))
         }
@@ -431,18 +450,120 @@ fn decide(
     reconcile(base, &seen).map_err(refused)
 }
 
+/// What the decision rests on.
+struct Plan {
+    base: Option<Arc<Base>>,
+    /// The replicas that differ from the base.
+    documents: Vec<Option<Arc<dyn Document>>>,
+    unseen: Vec<Vec<Unseen>>,
+    /// The replica whose editor had not loaded the last writes.
+    stale: Option<usize>,
+}
+
+impl Plan {
+    /// Decides anew if a save is that of an editor that never loaded what was written
+    /// into its file: as an edit of what it had, so that what arrived stays.
+    fn recognise_stale(
+        &mut self,
+        context: &Context<'_>,
+        known: &[Replica],
+        outcome: &Outcome,
+    ) -> Result<Option<Outcome>, Wait> {
+        let Some(base) = self.base.clone() else { return Ok(None) };
+        let now = context.clock.now();
+        for idx in 0..known.len() {
+            if outcome.edits[idx].is_empty() {
+                continue;
+            }
+            // Whoever saves now and isn't stale has seen everything.
+            let mut writes = std::mem::take(&mut self.unseen[idx]);
+            writes.retain(|it| now.duration_since(it.at) < UNSEEN);
+            let incoming: Vec<Incoming> = writes.iter().map(|it| it.incoming.clone()).collect();
+            let Some(first) = first_unseen(&incoming, &outcome.edits[idx]) else { continue };
+            let had = match context
+                .store
+                .blob(writes[first].base)
+                .map(|it| it.map(|bytes| from_bytes(&bytes)))
+            {
+                Ok(Some(Ok(had))) if had.replicas.len() == known.len() => Arc::new(had),
+                _ => continue,
+            };
+            tracing::info!(
+                notebook = %known[0].spec.path,
+                replica = %known[idx].spec.path,
+                "stale editor: it saved without having loaded the last update, which stays"
+            );
+            for (document, replica) in self.documents.iter_mut().zip(&base.replicas) {
+                document.get_or_insert_with(|| Arc::clone(&replica.document));
+            }
+            // Keys mean other cells now.
+            self.unseen = vec![Vec::new(); known.len()];
+            self.stale = Some(idx);
+            self.base = Some(had);
+            return decide(self.base.as_deref(), known, &self.documents).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// Notes what was written into replicas that their editors may not load.
+    fn note_unseen(
+        &mut self,
+        context: &Context<'_>,
+        stored: Option<Digest>,
+        outcome: &Outcome,
+        written: &[usize],
+    ) {
+        let Some(base) = &self.base else { return };
+        for &idx in written {
+            let (was, is) = (&base.replicas[idx], &outcome.base.replicas[idx]);
+            let document = self.documents[idx].as_ref().unwrap_or(&was.document);
+            let incoming = Incoming::new(
+                (document.notebook(), &outcome.keys[idx]),
+                (is.document.notebook(), &is.keys),
+            );
+            let Some(incoming) = incoming else { continue };
+            // What the editor has is the base, but for what it saved itself.
+            let had = if self.documents[idx].is_none() {
+                stored
+            } else {
+                let seen: Vec<Seen> = (0..base.replicas.len())
+                    .map(|other| match &self.documents[idx] {
+                        Some(document) if other == idx => Seen::Changed(Arc::clone(document)),
+                        _ => Seen::Unchanged,
+                    })
+                    .collect();
+                let own = reconcile(base, &seen).ok().and_then(|it| to_bytes(&it.base).ok());
+                own.and_then(|bytes| context.store.put_blob(&bytes).ok())
+            };
+            let Some(had) = had else { continue };
+            let unseen = &mut self.unseen[idx];
+            unseen.push(Unseen { at: context.clock.now(), base: had, incoming });
+            let n_old = unseen.len().saturating_sub(MAX_UNSEEN);
+            unseen.drain(..n_old);
+        }
+    }
+}
+
+/// How long an editor may not have loaded what was written into its file.
+const UNSEEN: Duration = Duration::from_mins(10);
+
+/// How many writes it may not have loaded.
+const MAX_UNSEEN: usize = 10;
+
 /// Writes what was decided, and decides again where an editor was faster.
 fn transition(
     context: &Context<'_>,
-    base: Option<Arc<Base>>,
+    mut plan: Plan,
+    before: Option<Digest>,
     mut known: Vec<Replica>,
     sights: &[Sight],
-    mut documents: Vec<Option<Arc<dyn Document>>>,
     mut outcome: Outcome,
     replaced: &mut Vec<Replaced>,
 ) -> Result<End, Wait> {
-    let from: Vec<usize> =
-        (0..documents.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect();
+    let from: Vec<usize> = match plan.stale {
+        Some(stale) => vec![stale],
+        None => (0..known.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect(),
+    };
     // What is on disk, as far as is known; `None` where there is no file.
     let mut on_disk: Vec<Option<Digest>> = known
         .iter()
@@ -485,7 +606,7 @@ fn transition(
                 Err(err) => {
                     failed.get_or_insert(refused(&err));
                     if let WriteError::Changed { displaced: Some(it), .. } = err {
-                        let document = documents[*idx].clone();
+                        let document = plan.documents[*idx].clone();
                         replaced.push(Replaced { replica: *idx, displaced: *it, document });
                     }
                     continue;
@@ -498,7 +619,7 @@ fn transition(
             // were, so what they have is an edit as well.
             let torn = match written.raced.as_deref().map(|it| (it, parse_raced(spec, it))) {
                 Some((_, Ok(document))) => {
-                    documents[*idx] = Some(document);
+                    plan.documents[*idx] = Some(document);
                     raced = true;
                     None
                 }
@@ -506,7 +627,7 @@ fn transition(
                 None => None,
             };
             let mut replace = |displaced| {
-                let document = documents[*idx].clone();
+                let document = plan.documents[*idx].clone();
                 replaced.push(Replaced { replica: *idx, displaced, document });
             };
             written.displaced.into_iter().for_each(&mut replace);
@@ -527,11 +648,23 @@ fn transition(
         if round == MAX_ROUNDS {
             return Err(Wait::new(WaitKind::Refused, "an editor saves all the time"));
         }
-        outcome = decide(base.as_deref(), &known, &documents)?;
+        outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
     }
     let written_at = context.clock.now();
+    if context.write {
+        plan.note_unseen(context, before, &outcome, &to);
+    }
+    let mut edits = outcome.edits;
+    if let Some(stale) = plan.stale {
+        // What the others have is older than this save.
+        for (idx, edits) in edits.iter_mut().enumerate() {
+            if idx != stale {
+                edits.clear();
+            }
+        }
+    }
     let stored = if context.write {
-        record::to_bytes(&outcome.base)
+        to_bytes(&outcome.base)
             .map_err(|err| chain(&err))
             .and_then(|bytes| context.store.put_blob(&bytes).map_err(|err| chain(&err)))
     } else {
@@ -540,14 +673,15 @@ fn transition(
     Ok(End::Synced(Box::new(Synced {
         replicas: known,
         base: Arc::new(outcome.base),
-        before: base,
+        before: plan.base,
         stored,
         written_at,
         from,
         to,
         created,
-        edits: outcome.edits,
+        edits,
         conflicts: outcome.conflicts,
+        unseen: plan.unseen,
     })))
 }
 

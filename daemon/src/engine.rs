@@ -48,10 +48,10 @@ use pairing::{Due, Pairing};
 const SWEEP: Duration = Duration::from_secs(5);
 
 /// How often the whole tree is walked although no event said so.
-const WALK: Duration = Duration::from_secs(600);
+const WALK: Duration = Duration::from_mins(10);
 
 /// How often old versions are forgotten.
-const COLLECT: Duration = Duration::from_secs(3600);
+const COLLECT: Duration = Duration::from_hours(1);
 
 /// What an engine is made of.
 pub(crate) struct Parts {

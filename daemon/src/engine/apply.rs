@@ -93,6 +93,7 @@ impl Engine {
         pairing.state = if has_conflict { NotebookState::Conflict } else { NotebookState::Synced };
         pairing.reason = has_conflict.then(|| CONFLICT_REASON.to_owned());
         pairing.replicas = synced.replicas;
+        pairing.unseen = synced.unseen;
         pairing.is_complete = true;
         self.bases.put(source, Arc::clone(&synced.base));
         match synced.stored {

@@ -294,6 +294,7 @@ impl Engine {
             touched: &all,
             is_meant: true,
             is_missing: true,
+            unseen: &[],
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut replaced) = cycle(&self.context(), &start);
@@ -308,6 +309,7 @@ impl Engine {
             stored,
             is_complete: false,
             touched: all,
+            unseen: Vec::new(),
             due: Due::new(now),
             now,
         };

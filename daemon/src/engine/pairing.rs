@@ -8,7 +8,7 @@ use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::cycle::{Replica, WaitKind};
+use crate::cycle::{Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role};
 use crate::sync::Digest;
@@ -31,6 +31,8 @@ pub(crate) struct Pairing {
     /// What its files looked like when it was held: another look at the same
     /// files would end the same way.
     pub(crate) held_at: Vec<Option<Stamp>>,
+    /// What the editor of each replica may not have loaded.
+    pub(crate) unseen: Vec<Vec<Unseen>>,
     /// Why it may not be synced at all, for as long as another notebook has the
     /// same name.
     pub(crate) blocked: Option<String>,
@@ -47,6 +49,7 @@ impl Pairing {
             state: NotebookState::Pending,
             reason: None,
             held_at: Vec::new(),
+            unseen: Vec::new(),
             blocked: None,
         }
     }
@@ -155,7 +158,7 @@ fn grace(kind: WaitKind) -> Option<Duration> {
     }
 }
 
-const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+const MAX_BACK_OFF: Duration = Duration::from_mins(1);
 
 /// A pairing as the store has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -222,6 +225,7 @@ impl PairingRecord {
             state,
             reason: self.is_in_conflict.then(|| CONFLICT_REASON.to_owned()),
             held_at: Vec::new(),
+            unseen: Vec::new(),
             blocked: None,
         })
     }

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
 use super::pairing::Due;
-use crate::cycle::{Context, Replica, Start, WaitKind, cycle};
+use crate::cycle::{Context, Replica, Start, Unseen, WaitKind, cycle};
 use crate::error::chain;
 use crate::report::{NotebookState, Report};
 use crate::sync::Digest;
@@ -146,8 +146,19 @@ impl Engine {
         let pairing = self.pairings.get(source)?;
         let (stored, is_complete) = (pairing.base, pairing.is_complete);
         let touched = due.touched.iter().copied().collect();
+        let unseen = pairing.unseen.clone();
         let replicas = pairing.replicas.clone();
-        Some(Job { number: self.number(), replicas, base, stored, is_complete, touched, due, now })
+        Some(Job {
+            number: self.number(),
+            replicas,
+            base,
+            stored,
+            is_complete,
+            touched,
+            unseen,
+            due,
+            now,
+        })
     }
 
     pub(super) fn number(&mut self) -> usize {
@@ -164,6 +175,7 @@ pub(super) struct Job {
     pub(super) stored: Option<Digest>,
     pub(super) is_complete: bool,
     pub(super) touched: Vec<usize>,
+    pub(super) unseen: Vec<Vec<Unseen>>,
     pub(super) due: Due,
     pub(super) now: Instant,
 }
@@ -178,6 +190,7 @@ impl Job {
             touched: &self.touched,
             is_meant: self.due.has_waited(WaitKind::Unlikely, self.now),
             is_missing: self.due.has_waited(WaitKind::Missing, self.now),
+            unseen: &self.unseen,
             late: None,
         }
     }

@@ -12,6 +12,7 @@ pub mod merge;
 pub mod pairing;
 pub mod reconcile;
 pub mod safety;
+pub mod stale;
 
 pub use digest::Digest;
 

@@ -28,6 +28,9 @@ pub struct Outcome {
     pub base: Base,
     /// What each replica did.
     pub edits: Vec<Vec<Edit>>,
+    /// The cell that each cell of each replica's view stood for, before it was brought up
+    /// to date.
+    pub keys: Vec<Vec<Option<CellKey>>>,
     /// Edits that could not both stand. Both versions are in the notebook.
     pub conflicts: Vec<Conflict>,
 }
@@ -93,6 +96,13 @@ pub(super) fn reconcile_edits(
     let (edits, keys): (Vec<Vec<Edit>>, Vec<_>) = edits.into_iter().unzip();
     let merged = merge(&base.model, &edits, conflicts, &mut next_key);
 
+    let keys: Vec<Vec<Option<CellKey>>> = keys
+        .into_iter()
+        .map(|keys| {
+            let standing = |key| merged.same_as.get(&key).copied().unwrap_or(key);
+            keys.into_iter().map(|key| key.map(standing)).collect()
+        })
+        .collect();
     let mut replicas = Vec::with_capacity(base.replicas.len());
     for (idx, (replica, seen)) in base.replicas.iter().zip(seen).enumerate() {
         let present = Present {
@@ -100,10 +110,7 @@ pub(super) fn reconcile_edits(
                 Seen::Unchanged => &replica.document,
                 Seen::Changed(document) => document,
             },
-            keys: keys[idx]
-                .iter()
-                .map(|key| key.map(|key| merged.same_as.get(&key).copied().unwrap_or(key)))
-                .collect(),
+            keys: &keys[idx],
             edits: &edits[idx],
         };
         let replica = present
@@ -112,7 +119,7 @@ pub(super) fn reconcile_edits(
         replicas.push(replica);
     }
     let base = Base { model: merged.model, next_key, replicas };
-    Ok(Outcome { base, edits, conflicts: merged.conflicts })
+    Ok(Outcome { base, edits, keys, conflicts: merged.conflicts })
 }
 
 /// Turns an edit of a cell as the format shows it into an edit of the cell as it
@@ -154,7 +161,7 @@ fn translate(
 struct Present<'a> {
     document: &'a Arc<dyn Document>,
     /// The cell that each cell of the present view stands for.
-    keys: Vec<Option<CellKey>>,
+    keys: &'a [Option<CellKey>],
     /// What the replica did since the base.
     edits: &'a [Edit],
 }

@@ -15,8 +15,8 @@ fn dialect() -> Dialect {
 }
 
 fn document(cells: &[&str]) -> Arc<dyn Document> {
-    let mut notebook = Notebook::default();
-    notebook.cells = cells.iter().map(|it| Cell::new(CellKind::Code, *it)).collect();
+    let cells = cells.iter().map(|it| Cell::new(CellKind::Code, *it)).collect();
+    let notebook = Notebook { cells, ..Notebook::default() };
     dialect().format().print(&notebook, ".ipynb", Carry::All).unwrap().document.into()
 }
 
@@ -179,8 +179,8 @@ proptest! {
         for (text, again) in texts.iter().zip(&again.base.replicas) {
             prop_assert_eq!(*text, again.document.text());
         }
-        let all: String =
-            views[0].cells.iter().map(|cell| format!("{}\n", cell.source)).collect();
+        let all: Vec<&str> = views[0].cells.iter().map(|cell| cell.source.as_str()).collect();
+        let all = all.join("\n");
         for line in saves.iter().flatten().flatten() {
             if !before.contains(line) {
                 prop_assert!(all.contains(line.as_str()), "{line} is not in {all}");

@@ -276,3 +276,42 @@ fn source_in_another_format_takes_over() {
     let path = at("__marimo__/nbsync/a.ipynb");
     assert_eq!(world.disk.bytes(&path), None, "the old source's shadow");
 }
+
+#[test]
+fn editor_that_did_not_load_an_update_keeps_it() {
+    for stale in 0..3 {
+        let names = replicas("a.py");
+        let mut world = World::with(&[("a.py", "x = 1 | y = 1 | z = 1")]);
+        let mut buffer = world.text(&names[stale]);
+        world.edit(&names[(stale + 1) % 3], "x = 1 | y = 2 | z = 1");
+        world.run(Duration::from_secs(1));
+        // It goes on with its own text, save after save.
+        buffer = edited(&names[stale], &buffer, "x = 1 | y = 1 | z = 2");
+        world.disk.save(&at(&names[stale]), buffer.as_bytes());
+        world.run(Duration::from_secs(1));
+        world.check("a.py", "x = 1 | y = 2 | z = 2");
+        world.edit(&names[(stale + 2) % 3], "x = 2 | y = 2 | z = 2");
+        world.run(Duration::from_secs(1));
+        buffer = edited(&names[stale], &buffer, "x = 1 | y = 1 | z = 3 | k = 1");
+        world.disk.save(&at(&names[stale]), buffer.as_bytes());
+        world.run(Duration::from_secs(1));
+        world.check("a.py", "x = 2 | y = 2 | z = 3 | k = 1");
+    }
+}
+
+#[test]
+fn undo_in_an_editor_that_loaded_the_update_is_an_undo() {
+    let names = replicas("a.py");
+    let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+    world.edit(&names[0], "x = 1 | y = 2");
+    world.run(Duration::from_secs(1));
+    world.edit(&names[1], "x = 1 | y = 1");
+    world.run(Duration::from_secs(1));
+    world.check("a.py", "x = 1 | y = 1");
+    world.edit(&names[2], "x = 1 | y = 3");
+    world.run(Duration::from_secs(1));
+    // It has seen y = 3, and edits something else.
+    world.edit(&names[1], "x = 2 | y = 3");
+    world.run(Duration::from_secs(1));
+    world.check("a.py", "x = 2 | y = 3");
+}
