@@ -210,7 +210,7 @@ impl Sim {
                 }
             }
             let rest = self.rests.iter().map(|(at, _)| *at).min();
-            let engine = self.world.engine.as_ref().map(|it| it.deadline());
+            let engine = self.world.engine.as_ref().map(super::super::Engine::deadline);
             let next = rest.into_iter().chain(engine).min().unwrap_or(end).max(now);
             if end < next || now == end {
                 self.world.set_time(end);
