@@ -387,9 +387,11 @@ impl Engine {
 
     /// Finishes what can't wait for the next start.
     ///
-    /// Replaced files can: an editor may still have them open.
+    /// Replaced files can: an editor may still have them open. What was saved into them
+    /// until now can't: the next process knows nothing of that editor.
     pub(crate) fn stop(&mut self) {
         if self.writes {
+            self.take_up_late_saves();
             self.commit();
         }
         self.archive.stop();

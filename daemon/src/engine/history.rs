@@ -202,6 +202,19 @@ impl Engine {
         self.archive.keep(done, self.now_ms());
     }
 
+    /// Takes up what was saved into replaced files, which stay where they are.
+    pub(super) fn take_up_late_saves(&mut self) {
+        if self.is_still() || self.parts.tree.git_operation().is_some() {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let mut all = std::mem::take(&mut self.displaced);
+        for late in &mut all {
+            self.take_up(late, now);
+        }
+        self.displaced.extend(all);
+    }
+
     /// Takes up what an editor saved into a replaced file, if it did. Returns false if
     /// that has to wait.
     fn take_up(&mut self, late: &mut LateWriter, now: Instant) -> bool {

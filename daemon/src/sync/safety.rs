@@ -11,8 +11,8 @@ pub enum Suspicion {
         /// How many cells are missing, the cut one included.
         lost: usize,
     },
-    /// The end is gone, the last newline included, but other things changed too. It waits
-    /// a moment for a second write, then counts as meant.
+    /// The last newline is gone, and other things changed too. It waits a moment for a
+    /// second write, then counts as meant.
     EndGone,
     /// Most cells are gone, but the text is whole. It waits a moment for a second
     /// write, then counts as meant.
@@ -35,7 +35,7 @@ pub fn suspicion(
     if is_cut(old_text, old, new_text, new) {
         return Some(Suspicion::Truncated { lost: lost.max(1) });
     }
-    if lost_its_end(old_text, old, new_text, new) {
+    if lost_its_end(old_text, new_text) {
         return Some(Suspicion::EndGone);
     }
     // Two cells of three aren't most cells of a notebook yet.
@@ -45,14 +45,10 @@ pub fn suspicion(
     None
 }
 
-/// Whether the new text looks like the first part of a save that is still being written.
-fn lost_its_end(old_text: &str, old: &Notebook, new_text: &str, new: &Notebook) -> bool {
-    if !old_text.ends_with('\n') || new_text.ends_with('\n') || old_text.len() <= new_text.len() {
-        return false;
-    }
-    let (Some(old_last), Some(last)) = (old.cells.last(), new.cells.last()) else { return true };
-    let is_shorter = last.source.len() < old_last.source.len();
-    new.cells.len() < old.cells.len() || (is_shorter && old_last.source.starts_with(&last.source))
+/// Whether the new text looks like the first part of a save that is still being written:
+/// editors that end files with a newline go on doing so.
+fn lost_its_end(old_text: &str, new_text: &str) -> bool {
+    old_text.ends_with('\n') && !new_text.ends_with('\n') && new_text.len() < old_text.len()
 }
 
 /// Whether the new text is the old one up to somewhere inside a cell.

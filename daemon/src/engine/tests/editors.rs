@@ -203,8 +203,10 @@ impl Editors {
             // Half of it first.
             2 => {
                 open = self.disk.open(&at(&path));
-                // A part that ends where a line ends can't be told from a whole text.
-                let mut half = self.rng.below(text.len());
+                // A part that ends where a line ends can't be told from a whole text, nor
+                // one that is longer than the old text.
+                let old = self.disk.bytes(&at(&path)).unwrap_or_default();
+                let mut half = self.rng.below(text.len().min(old.len()));
                 while text.as_bytes()[..half].ends_with(b"\n") {
                     half -= 1;
                 }
@@ -217,8 +219,7 @@ impl Editors {
         Some(Rest { path, text, open, tokens })
     }
 
-    /// The next daemon won't know who has a replaced file open, and can only keep what is
-    /// saved into it.
+    /// What is new in this save need only be in the history.
     pub(super) fn weaken(&mut self, rest: &Rest) {
         if rest.open.is_some() {
             self.weak.extend(rest.tokens.iter().cloned());

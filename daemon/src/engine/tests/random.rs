@@ -27,8 +27,9 @@ struct Sim {
     queue: Vec<WatchEvent>,
     /// Saves that are to end, and when.
     rests: Vec<(Instant, Rest)>,
-    /// What the daemon lost that it should remember: then cells may be there twice.
-    forgot: bool,
+    /// Saves that ended, and when.
+    ended: Vec<(Instant, Rest)>,
+    store_fails: bool,
 }
 
 impl Sim {
@@ -42,7 +43,8 @@ impl Sim {
             rng,
             queue: Vec::new(),
             rests: Vec::new(),
-            forgot: false,
+            ended: Vec::new(),
+            store_fails: false,
         };
         for n in 0..=sim.rng.below(3) {
             let (name, format, extension) = match sim.rng.below(2) {
@@ -99,13 +101,17 @@ impl Sim {
             19 if self.world.engine.is_some() => {
                 self.log("stop");
                 self.world.stop();
-                self.rests.iter().for_each(|(_, rest)| self.editors().weaken(rest));
+                self.weaken(Duration::ZERO);
             }
             20 => {
                 self.log("the store fails");
+                self.store_fails = true;
                 self.world.store.inner.set_failing(true);
             }
-            21..=22 => self.world.store.inner.set_failing(false),
+            21..=22 => {
+                self.store_fails = false;
+                self.world.store.inner.set_failing(false);
+            }
             23 => *self.world.git.lock().unwrap() = Some(GitOperation::Command),
             24..=25 => *self.world.git.lock().unwrap() = None,
             26 => self.call(Command::Flush { paths: Vec::new() }),
@@ -116,6 +122,16 @@ impl Sim {
                 let wait = Duration::from_millis(*self.rng.pick(&waits));
                 self.pass(wait);
             }
+        }
+    }
+
+    /// A daemon that did not store a base, or forgot who has a replaced file open, can only
+    /// keep what is saved into that.
+    fn weaken(&self, time: Duration) {
+        let now = self.world.now();
+        let recent = self.ended.iter().filter(|(at, _)| now < *at + time);
+        for (_, rest) in self.rests.iter().chain(recent) {
+            self.editors().weaken(rest);
         }
     }
 
@@ -195,6 +211,10 @@ impl Sim {
             self.rests = rests;
             for (_, rest) in ripe {
                 self.editors().end(&rest);
+                self.ended.push((now, rest));
+            }
+            if self.store_fails {
+                self.weaken(Duration::from_secs(10));
             }
             if self.world.engine.is_none() && self.rng.one_in(3) {
                 self.restart();
@@ -205,7 +225,7 @@ impl Sim {
                 if self.world.store.is_gone.load(Ordering::SeqCst) {
                     self.log("crashed");
                     self.world.engine = None;
-                    self.rests.iter().for_each(|(_, rest)| self.editors().weaken(rest));
+                    self.weaken(Duration::from_secs(10));
                     self.world.stop_interfering();
                 }
             }
@@ -248,9 +268,8 @@ impl Sim {
         self.log(format!("start {forget}"));
         if forget == 0 {
             self.world.store.inner.lose_index();
-            self.forgot = true;
         }
-        self.rests.iter().for_each(|(_, rest)| self.editors().weaken(rest));
+        self.weaken(Duration::ZERO);
         self.queue.clear();
         self.world.stop_interfering();
         self.world.start();
