@@ -94,7 +94,7 @@ impl Editors {
     /// Makes the cells of a new notebook.
     pub(super) fn cells(&mut self, source: &str) -> Vec<Cell> {
         let cells: Vec<Cell> = (0..=self.rng.below(5)).map(|_| self.cell()).collect();
-        self.live.extend(tokens(&cells).into_iter().map(|token| (token, source.to_owned())));
+        self.live.extend(tokens(&cells).into_keys().map(|token| (token, source.to_owned())));
         cells
     }
 
@@ -127,11 +127,14 @@ impl Editors {
             })
             .collect();
         let text = document.update(&slots, &[], Carry::All).ok()?.document.text().to_string();
-        for token in before.difference(&after) {
-            self.live.remove(token);
+        for (token, n) in &before {
+            // One of several, after a crash.
+            if after.get(token).is_none_or(|it| it < n) {
+                self.live.remove(token);
+            }
         }
-        let new = after.difference(&before).map(|token| (token.clone(), source.to_owned()));
-        self.live.extend(new);
+        let new = after.into_keys().filter(|token| !before.contains_key(token));
+        self.live.extend(new.map(|token| (token, source.to_owned())));
         Some(text)
     }
 
@@ -246,14 +249,14 @@ impl Editors {
     }
 }
 
-/// The tokens in cells.
-pub(super) fn tokens<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeSet<String> {
-    let mut res = BTreeSet::new();
+/// The tokens in cells, and how often they are there.
+pub(super) fn tokens<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> BTreeMap<String, usize> {
+    let mut res = BTreeMap::new();
     for cell in cells {
         for (start, _) in cell.source.match_indices("tok") {
             // A reference ends in `x`; it is part of the line of another token.
             if cell.source.as_bytes().get(start + 7) != Some(&b'x') {
-                res.insert(cell.source[start..].chars().take(7).collect());
+                *res.entry(cell.source[start..].chars().take(7).collect()).or_default() += 1;
             }
         }
     }

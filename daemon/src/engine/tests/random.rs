@@ -101,7 +101,8 @@ impl Sim {
             19 if self.world.engine.is_some() => {
                 self.log("stop");
                 self.world.stop();
-                self.weaken(Duration::ZERO);
+                let has_crashed = self.world.store.is_gone.load(Ordering::SeqCst);
+                self.weaken(Duration::from_secs(if has_crashed { 10 } else { 0 }));
             }
             20 => {
                 self.log("the store fails");
@@ -309,7 +310,7 @@ impl Sim {
                 let document = super::cells::parse(&path, &text).unwrap();
                 let found = tokens(&document.notebook().cells);
                 for (token, _) in live.iter().filter(|(_, it)| *it == source) {
-                    let is_there = found.contains(token)
+                    let is_there = found.contains_key(token)
                         || (weak.contains(token) && self.world.is_kept(token));
                     assert!(is_there, "{token} is lost from {path}: {expected:#?}");
                 }
