@@ -165,8 +165,9 @@ class Pair:
 
 @case
 def s1_script_then_notebook(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("ipynb", "c = 3", "c = 30")
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("ipynb", "c = 3", "c = 30")
     pair.flush()
     pair.everywhere("a = 10", "c = 30")
     pair.cells_kept()
@@ -174,8 +175,9 @@ def s1_script_then_notebook(pair):
 
 @case
 def s2_notebook_then_script(pair):
-    pair.edit("ipynb", "c = 3", "c = 30")
-    pair.edit("percent", "a = 1", "a = 10")
+    with pair.daemon.paused():
+        pair.edit("ipynb", "c = 3", "c = 30")
+        pair.edit("percent", "a = 1", "a = 10")
     pair.flush()
     pair.everywhere("a = 10", "c = 30")
     pair.cells_kept()
@@ -183,8 +185,9 @@ def s2_notebook_then_script(pair):
 
 @case
 def s3_outputs_then_script(pair):
-    pair.edit("ipynb", '"3\\n"', '"three\\n"')
-    pair.edit("percent", "a = 1", "a = 10")
+    with pair.daemon.paused():
+        pair.edit("ipynb", '"3\\n"', '"three\\n"')
+        pair.edit("percent", "a = 1", "a = 10")
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept("a", "b", "text")
@@ -193,8 +196,9 @@ def s3_outputs_then_script(pair):
 
 @case
 def script_then_outputs(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("ipynb", '"3\\n"', '"three\\n"')
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("ipynb", '"3\\n"', '"three\\n"')
     pair.flush()
     pair.everywhere("a = 10")
     pair.check('"three\\n"' in pair.ipynb.read_text(), "the new output stands")
@@ -202,10 +206,11 @@ def script_then_outputs(pair):
 
 @case
 def s4_equal_times(pair):
-    pair.edit("ipynb", "c = 3", "c = 30")
-    pair.edit("percent", "a = 1", "a = 10")
-    for path in pair.paths.values():
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+    with pair.daemon.paused():
+        pair.edit("ipynb", "c = 3", "c = 30")
+        pair.edit("percent", "a = 1", "a = 10")
+        for path in pair.paths.values():
+            os.utime(path, (1_700_000_000, 1_700_000_000))
     pair.flush()
     pair.everywhere("a = 10", "c = 30")
     pair.cells_kept()
@@ -235,10 +240,11 @@ def s5_time_put_back(pair):
 
 @case
 def s21_autosave_of_the_notebook(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    # Jupyter's autosave of what it loaded before the edit arrived there.
-    save(pair.ipynb, pair.ipynb.read_bytes())
-    os.utime(pair.ipynb)
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        # Jupyter's autosave of what it loaded before the edit arrived there.
+        save(pair.ipynb, pair.ipynb.read_bytes())
+        os.utime(pair.ipynb)
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept()
@@ -254,9 +260,10 @@ def s21_touch_only(pair):
 
 @case
 def s30_checkout_of_the_notebook(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    # git puts the old notebook in place as a new file.
-    save(pair.ipynb, pair.first["ipynb"], rename_over)
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        # git puts the old notebook in place as a new file.
+        save(pair.ipynb, pair.first["ipynb"], rename_over)
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept()
@@ -264,9 +271,10 @@ def s30_checkout_of_the_notebook(pair):
 
 @case
 def s31_three_replicas(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("marimo", "b = 2", "b = 20")
-    pair.edit("ipynb", "c = 3", "c = 30")
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("marimo", "b = 2", "b = 20")
+        pair.edit("ipynb", "c = 3", "c = 30")
     pair.flush()
     pair.everywhere("a = 10", "b = 20", "c = 30")
     pair.cells_kept()
@@ -274,8 +282,9 @@ def s31_three_replicas(pair):
 
 @case
 def s31_second_text(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("marimo", "b = 2", "b = 20")
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("marimo", "b = 2", "b = 20")
     pair.flush()
     pair.everywhere("a = 10", "b = 20")
     pair.cells_kept()
@@ -421,8 +430,9 @@ def move_edit_and_insert(pair):
 
 @case
 def same_cell_in_two_ways(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("marimo", "a = 1", "a = 11")
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("marimo", "a = 1", "a = 11")
     pair.daemon.flush()
     texts = [path.read_text() for path in pair.paths.values()]
     for version in ("a = 10", "a = 11"):
@@ -435,8 +445,9 @@ def same_cell_in_two_ways(pair):
 
 @case
 def same_edit_twice(pair):
-    pair.edit("percent", "a = 1", "a = 10")
-    pair.edit("marimo", "a = 1", "a = 10")
+    with pair.daemon.paused():
+        pair.edit("percent", "a = 1", "a = 10")
+        pair.edit("marimo", "a = 1", "a = 10")
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept()
@@ -446,8 +457,9 @@ def same_edit_twice(pair):
 def delete_against_edit(pair):
     view = views.view("percent", ".py", pair.first["percent"])
     blocks = [cell.block for cell in view.cells if "c = 3" not in cell.block]
-    save(pair.percent, view.head + "\n\n".join(blocks) + "\n")
-    pair.edit("marimo", "c = 3", "c = 30")
+    with pair.daemon.paused():
+        save(pair.percent, view.head + "\n\n".join(blocks) + "\n")
+        pair.edit("marimo", "c = 3", "c = 30")
     pair.daemon.flush()
     pair.everywhere("c = 30")
 

@@ -211,24 +211,26 @@ class Run:
 
     def both(self, one, other):
         """Two cells of each notebook change at once, in two replicas: both edits stand."""
-        work = []
+        what = f"change in {one} and in {other}"
+        work, saves = [], []
         for source, pairing, replica in self.with_format(one):
             second = [it for it in pairing["replicas"] if it["format"] == other]
             if not second:
                 continue
             before = self.read_all(pairing)
             try:
-                changes = self.choose_both(source, before, [replica, *second])
+                changes = self.choose_both(source, what, before, [replica, *second])
             except edits.Unfit:
                 self.n_unfit += 1
                 continue
-            for it, _, text in changes:
-                save(self.path(it), text)
+            saves += [(self.path(it), text) for it, _, text in changes]
             work.append((source, pairing, before, [(it["path"], edit) for it, edit, _ in changes]))
         if not work:
             return
+        with self.daemon.paused():
+            for path, text in saves:
+                save(path, text)
         self.n_edits += 2 * len(work)
-        what = f"change in {one} and in {other}"
         self.flush({source for source, *_ in work}, what)
         for source, pairing, before, changes in work:
             if self.n_failures.get(source, 0) >= ENOUGH:
@@ -242,7 +244,7 @@ class Run:
                 self.expect(source, not problems, name, "\n".join(problems))
         self.report.note(f"{what}: {len(work)} notebooks")
 
-    def choose_both(self, source, before, replicas):
+    def choose_both(self, source, what, before, replicas):
         """Returns an edit and a text for each replica, such that the edits have nothing in common."""
         views = [before[it["path"]] for it in replicas]
         mapping = edits.counterpart(*views)
@@ -253,7 +255,7 @@ class Run:
             pinned = self.pinned(self.pairings[source], view)
             # Neighbours have a line in common in a diff.
             near = {it + by for it in taken for by in (-1, 0, 1)}
-            edit = edits.choose(view, "change", self.seed, source, no, pinned=pinned | near)
+            edit = edits.choose(view, "change", self.seed, source, what, no, pinned=pinned | near)
             text = edits.apply(edit, view, Path(replica["path"]).suffix)
             if no == 0 and edit.idx not in mapping:
                 raise edits.Unfit("a cell of one replica alone")

@@ -1,5 +1,6 @@
 """Runs the real `nbsync`, with folders of its own for everything outside the notebooks."""
 
+import contextlib
 import json
 import os
 import queue
@@ -170,6 +171,15 @@ class Daemon:
         """Returns the pairings, by the path of the source."""
         report = self.home.json("status", root=self.root)
         return {notebook["source"]: notebook for notebook in report["notebooks"]}
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Makes the daemon see all saves of a block at once."""
+        self.home.run("pause", root=self.root, check=0)
+        try:
+            yield
+        finally:
+            self.home.run("resume", root=self.root, check=0)
 
     def stop(self, timeout=PATIENCE):
         """Ends the daemon as systemd does, and returns its exit code."""

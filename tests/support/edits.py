@@ -164,6 +164,9 @@ def apply_marimo(edit, view):
         if cell.kind == "markdown":
             if '"""' in source or "\\" in source:
                 raise Unfit("a string that marimo changes when it saves")
+            if edit.op == "replace" and not is_raw(cell.rest["code"]):
+                # The new text would do with the usual prefix, and so the prefix is an edit too.
+                raise Unfit("a string that isn't raw")
             source = marimo_markdown(source, cell.rest["code"])
         # A function with a statement behind it is an ordinary cell.
         options = cells[edit.idx].options
@@ -185,8 +188,16 @@ def apply_marimo(edit, view):
 
 def marimo_markdown(source, old='mo.md(r"""'):
     """Returns the code of a Markdown cell, with the string prefix of the old one."""
-    prefix = re.match(r"[^\"']*\(\s*(\w*)", old).group(1)
+    prefix = string_prefix(old)
     return f'mo.md({prefix}"""\n{source}\n""")'
+
+
+def string_prefix(code):
+    return re.match(r"[^\"']*\(\s*(\w*)", code).group(1)
+
+
+def is_raw(code):
+    return "r" in string_prefix(code).lower()
 
 
 def apply_script(edit, view, extension):
