@@ -1,11 +1,12 @@
 //! Takes up a pairing whose files are there, but not what they last agreed on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nbsync_formats::{Attribute, Change, Document, PrintError};
 
 use super::base::{Base, BaseReplica, Dialect};
-use super::edit::{Edit, diff};
+use super::edit::{CellKey, Edit, diff};
 use super::merge::{Conflict, Keyed};
 use super::reconcile::{Outcome, ReconcileError, Seen, reconcile_edits};
 
@@ -90,24 +91,37 @@ fn is_kept(edit: &Edit, model: &Keyed, replica: &BaseReplica) -> bool {
     }
 }
 
-/// Every text that differs from the richest replica's is a conflict with it.
+/// Every text that differs from the richest replica's is a conflict with it. The
+/// source's version stands in place.
 fn conflicts(
-    edits: &[(Vec<Edit>, Vec<Option<super::edit::CellKey>>)],
+    edits: &[(Vec<Edit>, Vec<Option<CellKey>>)],
     model: &Keyed,
     richest: usize,
 ) -> Vec<Conflict> {
-    let mut res: Vec<Conflict> = Vec::new();
-    for (edits, _) in edits {
+    // For each cell, what each replica has for it, the source first.
+    let mut versions: BTreeMap<CellKey, Vec<(usize, &String)>> = BTreeMap::new();
+    for (replica, (edits, _)) in edits.iter().enumerate() {
         for edit in edits {
-            if let Edit::Set(key, Change::Source(_)) = edit
-                && let Some(idx) = model.position(*key)
-                && res.iter().all(|it| it.key != Some(*key))
-            {
+            if let Edit::Set(key, Change::Source(source)) = edit {
+                versions.entry(*key).or_default().push((replica, source));
+            }
+        }
+    }
+    let mut res: Vec<Conflict> = Vec::new();
+    for (key, mut texts) in versions {
+        let Some(idx) = model.position(key) else { continue };
+        texts.push((richest, &model.notebook.cells[idx].source));
+        // The source's, if it differs from the richest replica's, else that.
+        let standing = if texts[0].0 == 0 { 0 } else { texts.len() - 1 };
+        let (_, stands) = texts.remove(standing);
+        for (replica, text) in texts {
+            if text != stands && res.iter().all(|it| (it.key, &it.text) != (Some(key), text)) {
                 res.push(Conflict {
-                    key: Some(*key),
-                    replica: richest,
+                    key: Some(key),
+                    replica,
                     what: "the text of a cell".to_owned(),
-                    text: model.notebook.cells[idx].source.clone(),
+                    text: text.clone(),
+                    stands: Some(stands.clone()),
                 });
             }
         }

@@ -22,6 +22,8 @@ pub struct Conflict {
     pub what: String,
     /// Its version, to be kept.
     pub text: String,
+    /// What stands in place, if that isn't what the merge comes to.
+    pub stands: Option<String>,
 }
 
 /// A notebook whose cells have keys.
@@ -227,7 +229,7 @@ impl Merge<'_> {
                 format!("`{name}` of a cell")
             }
         };
-        self.conflicts.push(Conflict { key: Some(key), replica, what, text: lost });
+        self.conflicts.push(Conflict { key: Some(key), replica, what, text: lost, stands: None });
     }
 
     fn set_notebook(
@@ -256,15 +258,25 @@ impl Merge<'_> {
         let text = value.map_or_else(String::new, |value| {
             value.as_str().map_or_else(|| value.to_string(), str::to_owned)
         });
-        self.conflicts.push(Conflict { key: None, replica, what, text });
+        self.conflicts.push(Conflict { key: None, replica, what, text, stands: None });
     }
 
     /// Puts the version that doesn't stand in place of every conflict right
     /// behind its cell.
     fn keep_other_versions(&mut self, next_key: &mut NextKey) {
+        let mut kept = BTreeSet::new();
         for conflict in self.conflicts.clone() {
+            if !kept.insert((conflict.key, conflict.what.clone(), conflict.text.clone())) {
+                continue;
+            }
             let (idx, fence) = match conflict.key.and_then(|key| self.model.position(key)) {
-                Some(idx) => (idx + 1, language(self.model.notebook.cells[idx].kind)),
+                Some(idx) => {
+                    let cell = &mut self.model.notebook.cells[idx];
+                    if let Some(stands) = &conflict.stands {
+                        cell.source.clone_from(stands);
+                    }
+                    (idx + 1, language(cell.kind))
+                }
                 None => (0, ""),
             };
             let cell = conflict_cell(&conflict.what, &conflict.text, fence);

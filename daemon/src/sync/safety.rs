@@ -61,10 +61,59 @@ fn is_cut(old_text: &str, old: &Notebook, new_text: &str, new: &Notebook) -> boo
     }
     let Some(last) = new.cells.last() else { return true };
     let before = &old.cells[new.cells.len() - 1..];
-    let is_whole =
-        before.first().is_some_and(|cell| cell.source.trim_end() == last.source.trim_end());
+    // The last cell is one of those that were there at the cut, or the very last, if
+    // those above it were deleted.
+    let is_whole = before
+        .first()
+        .into_iter()
+        .chain(old.cells.last())
+        .any(|cell| cell.source.trim_end() == last.source.trim_end());
     !(is_whole && (new_text.ends_with('\n') || !old_text.ends_with('\n')))
         // Characters removed at the very end of the last cell are typing.
         && (before.len() > 1 || !new_text.ends_with('\n'))
         && !(before.len() == 1 && old_text.len() - new_text.len() <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use nbsync_formats::FormatName;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(old: &str, new: &str, expected: Option<Suspicion>) {
+        let parse = |text: &str| {
+            let format = nbsync_formats::format(FormatName::Percent);
+            format.parse(text.into(), ".py").unwrap().notebook().clone()
+        };
+        assert_eq!(suspicion(old, &parse(old), new, &parse(new)), expected, "{old:?} {new:?}");
+    }
+
+    const CELLS: &str = "# %%\na = 1\n\n# %%\nb = 2\nb = 3\n\n# %%\nc = 4\n";
+
+    #[test]
+    fn text_that_ends_within_a_cell_is_cut_off() {
+        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::Truncated { lost: 1 }));
+        check(CELLS, "# %%\na = 1\n\n# %%\nb", Some(Suspicion::Truncated { lost: 1 }));
+        check(CELLS, &CELLS[..CELLS.len() - 3], Some(Suspicion::Truncated { lost: 1 }));
+    }
+
+    #[test]
+    fn deleting_cells_and_lines_is_an_edit() {
+        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\nb = 3\n", None);
+        check(CELLS, "# %%\na = 1\n\n# %%\nc = 4\n", None);
+        check("# %%\na\nb\n", "# %%\na\n", None);
+        // What is left is a beginning of the old text all the same.
+        check("# %%\na\n\n# %%\nb\n\n# %%\n", "# %%\na\n\n# %%\n", None);
+        check("# %%\na\n", "# %%\na", None);
+    }
+
+    #[test]
+    fn loss_of_most_cells_is_unlikely() {
+        let all: String =
+            (0..6).map(|it| ["# %%\nx = ", &it.to_string(), "\n\n"].concat()).collect();
+        let gone = Suspicion::MostCellsGone { lost: 4, of: 6 };
+        check(&all, "# %%\nx = 0\n\n# %%\nx = 5\n", Some(gone));
+        check(&all, "# %%\nx = 0\n\n# %%\nx = 1\n\n# %%\nx = 5\n", None);
+    }
 }

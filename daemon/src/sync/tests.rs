@@ -144,7 +144,7 @@ fn without_a_base_what_differs_is_kept_twice() {
     for replica in &outcome.base.replicas {
         assert_eq!(
             cells(replica.document.as_ref()),
-            "a print(value, 2) !print(value) c d".to_owned()
+            "a print(value) !print(value, 2) c d".to_owned()
         );
     }
 }
