@@ -100,6 +100,8 @@ pub(crate) struct Engine {
     dirty: BTreeSet<Utf8PathBuf>,
     /// Pairings whose records are to be removed.
     removed: BTreeSet<Utf8PathBuf>,
+    /// Pairings whose bases the store did not take.
+    unstored: BTreeSet<Utf8PathBuf>,
     archive: Archive,
     next_collect: Instant,
     /// What was propagated since the last answer to a single cycle.
@@ -133,6 +135,7 @@ impl Engine {
             deletions_are_meant: false,
             dirty: BTreeSet::new(),
             removed: BTreeSet::new(),
+            unstored: BTreeSet::new(),
             archive,
             next_collect: now + COLLECT,
             propagated: Vec::new(),

@@ -12,6 +12,7 @@ use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
 use super::work::Job;
 use crate::cycle::{End, Replaced, Synced, Wait, WaitKind, folders};
 use crate::error::chain;
+use crate::record;
 use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
 use crate::sync::edit::Edit;
@@ -102,8 +103,10 @@ impl Engine {
                 self.dirty.insert(source.to_owned());
             }
             Err(reason) => {
-                // The files are right; after a restart the base is found from them.
+                // The files are right; if it can't be stored later either, it is found from
+                // them after a restart.
                 tracing::error!(notebook = %source, reason, "cannot store the base");
+                self.unstored.insert(source.to_owned());
             }
         }
     }
@@ -220,8 +223,30 @@ impl Engine {
         })
     }
 
+    /// Stores bases that could not be stored before, as long as they are in memory.
+    fn store_bases(&mut self) {
+        for source in std::mem::take(&mut self.unstored) {
+            let Some(base) = self.bases.get(&source) else { continue };
+            let bytes = record::to_bytes(&base).map_err(|err| chain(&err));
+            let stored =
+                bytes.and_then(|it| self.parts.store.put_blob(&it).map_err(|err| chain(&err)));
+            match (stored, self.pairings.get_mut(&source)) {
+                (Ok(digest), Some(pairing)) => {
+                    pairing.base = Some(digest);
+                    self.dirty.insert(source);
+                }
+                (Err(reason), Some(_)) => {
+                    tracing::debug!(notebook = %source, reason, "cannot store the base");
+                    self.unstored.insert(source);
+                }
+                (_, None) => {}
+            }
+        }
+    }
+
     /// Brings the store up to date. What it refuses is tried again next time.
     pub(super) fn commit(&mut self) {
+        self.store_bases();
         let (dirty, removed) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.removed));
         let mut batch = Batch::default();
         for source in &dirty {
@@ -240,10 +265,7 @@ impl Engine {
             return;
         }
         if let Err(err) = self.parts.store.commit(batch) {
-            tracing::error!(
-                "{}; after a restart the bases are found again from the files",
-                chain(&err)
-            );
+            tracing::error!("{}; it is tried again", chain(&err));
             (self.dirty, self.removed) = (dirty, removed);
         }
     }

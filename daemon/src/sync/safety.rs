@@ -48,7 +48,9 @@ pub fn suspicion(
 /// Whether the new text looks like the first part of a save that is still being written:
 /// editors that end files with a newline go on doing so.
 fn lost_its_end(old_text: &str, new_text: &str) -> bool {
-    old_text.ends_with('\n') && !new_text.ends_with('\n') && new_text.len() < old_text.len()
+    let old_text = old_text.strip_suffix('\n').unwrap_or_default();
+    // An editor that doesn't takes the newline and nothing else, or adds something.
+    !new_text.ends_with('\n') && new_text.len() < old_text.trim_end().len()
 }
 
 /// Whether the new text is the old one up to somewhere inside a cell.
@@ -106,6 +108,13 @@ mod tests {
         // What is left is a beginning of the old text all the same.
         check("# %%\na\n\n# %%\nb\n\n# %%\n", "# %%\na\n\n# %%\n", None);
         check("# %%\na\n", "# %%\na", None);
+    }
+
+    #[test]
+    fn text_without_its_last_newline_may_go_on() {
+        check(CELLS, "# %%\na = 7\n\n# %%\nb = 2\nb =", Some(Suspicion::EndGone));
+        check(CELLS, "# %%\na = 7\n\n# %%\nb = 2\nb = 3\n\n# %%\nc = 4", None);
+        check(CELLS.trim_end(), "# %%\na = 7\n\n# %%\nb = 2", None);
     }
 
     #[test]

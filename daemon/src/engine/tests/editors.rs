@@ -54,8 +54,10 @@ pub(super) struct Rest {
     pub(super) path: String,
     text: String,
     open: Option<OpenFile>,
-    /// The tokens that are new in it.
+    /// The tokens in it.
     tokens: BTreeSet<String>,
+    /// Whether there is no file until then.
+    pub(super) is_deleted: bool,
 }
 
 impl Editors {
@@ -190,9 +192,8 @@ impl Editors {
     /// Edits some file and begins to save it.
     pub(super) fn begin(&mut self) -> Option<Rest> {
         let (path, source) = self.some_file()?;
-        let before = self.n_tokens;
         let text = self.new_text(&path, &source)?;
-        let tokens = (before..self.n_tokens).map(|n| format!("tok{:04}", n + 1)).collect();
+        let tokens = tokens(&parse(&path, &text)?.notebook().cells).into_keys().collect();
         let mut open = None;
         let way = self.rng.below(4);
         match way {
@@ -219,10 +220,10 @@ impl Editors {
         }
         self.trace.push(format!("begin {path} {way} {:?}", sources(&path, &text)));
         self.busy.insert(path.clone());
-        Some(Rest { path, text, open, tokens })
+        Some(Rest { path, text, open, tokens, is_deleted: way == 3 })
     }
 
-    /// What is new in this save need only be in the history.
+    /// What this save has need only be in the history.
     pub(super) fn weaken(&mut self, rest: &Rest) {
         if rest.open.is_some() {
             self.weak.extend(rest.tokens.iter().cloned());

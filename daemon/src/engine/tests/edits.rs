@@ -315,3 +315,49 @@ fn undo_in_an_editor_that_loaded_the_update_is_an_undo() {
     world.run(Duration::from_secs(1));
     world.check("a.py", "x = 2 | y = 3");
 }
+
+#[test]
+fn late_save_waits_for_the_end_of_a_pause() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+    let open = world.disk.open(&at("a.py")).unwrap();
+    let late = edited("a.py", &world.text("a.py"), "x = 1 | y = 3");
+    world.edit(&replicas("a.py")[1], "x = 4 | y = 2");
+    world.run(Duration::from_millis(1));
+    world.call(Command::Pause);
+    world.disk.save_open(open, late.as_bytes());
+    world.forget();
+    world.run(QUIET);
+    assert_eq!(world.n_writes(), 0);
+    world.call(Command::Resume);
+    world.run(QUIET);
+    world.check("a.py", "x = 4 | y = 3");
+}
+
+#[test]
+fn late_save_is_taken_up_at_the_end() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+    let open = world.disk.open(&at("a.py")).unwrap();
+    let late = edited("a.py", &world.text("a.py"), "x = 1 | y = 3");
+    world.edit(&replicas("a.py")[1], "x = 4 | y = 2");
+    world.run(Duration::from_millis(1));
+    world.disk.save_open(open, late.as_bytes());
+    world.stop();
+    world.check("a.py", "x = 4 | y = 3");
+}
+
+/// An editor that truncates, is overtaken by another edit, and then writes.
+#[test]
+fn late_save_is_an_edit_of_what_its_editor_had_saved() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 2 | z = 3")]);
+    let path = at("a.py");
+    let torn = edited("a.py", &world.text("a.py"), "x = 1 | y = 5");
+    let whole = edited("a.py", &world.text("a.py"), "x = 1 | y = 5 | z = 3");
+    world.disk.save(&path, torn.as_bytes());
+    let open = world.disk.open(&path).unwrap();
+    world.edit(&replicas("a.py")[1], "x = 4 | y = 2 | z = 3");
+    world.run(Duration::from_millis(1));
+    world.check("a.py", "x = 4 | y = 5");
+    world.disk.save_open(open, whole.as_bytes());
+    world.run(QUIET);
+    world.check("a.py", "x = 4 | y = 5 | z = 3");
+}

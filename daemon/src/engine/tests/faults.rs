@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::editors::litter;
 use super::world::{QUIET, World, replicas};
 use crate::disk::{Crashed, Step};
 use crate::report::NotebookState;
@@ -132,4 +133,42 @@ fn crash_at_any_step_loses_nothing() {
             return;
         }
     }
+}
+
+#[test]
+fn store_catches_up_when_it_works_again() {
+    let mut world = World::new();
+    world.store.inner.set_failing(true);
+    world.create("a.py", "x = 1");
+    world.start();
+    world.run(QUIET);
+    world.edit("a.py", "x = 2");
+    world.run(QUIET);
+    world.check("a.py", "x = 2");
+    assert_eq!(litter(&world.disk).len(), 2, "replaced files stay where they are");
+    world.store.inner.set_failing(false);
+    world.run(Duration::from_mins(2));
+    assert_eq!(litter(&world.disk), [""; 0]);
+    assert!(world.is_kept("x = 1"));
+    // With a base, edits of two replicas merge.
+    world.stop();
+    world.edit("a.py", "x = 3 | y = 1");
+    world.edit(&replicas("a.py")[1], "z = 0 | x = 2");
+    world.start();
+    world.run(QUIET);
+    world.check("a.py", "z = 0 | x = 3 | y = 1");
+}
+
+#[test]
+fn replaced_files_are_found_without_a_store() {
+    let mut world = World::with(&[("a.py", "x = 1")]);
+    world.edit("a.py", "x = 2");
+    world.run(Duration::from_secs(1));
+    world.stop();
+    world.store.inner.lose_index();
+    assert!(!litter(&world.disk).is_empty());
+    world.start();
+    world.run(QUIET);
+    assert_eq!(litter(&world.disk), [""; 0]);
+    assert!(world.is_kept("x = 1"));
 }

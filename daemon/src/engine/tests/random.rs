@@ -29,7 +29,8 @@ struct Sim {
     rests: Vec<(Instant, Rest)>,
     /// Saves that ended, and when.
     ended: Vec<(Instant, Rest)>,
-    store_fails: bool,
+    /// Until when bases may be missing in the store.
+    store_fails: Option<Instant>,
 }
 
 impl Sim {
@@ -44,7 +45,7 @@ impl Sim {
             queue: Vec::new(),
             rests: Vec::new(),
             ended: Vec::new(),
-            store_fails: false,
+            store_fails: None,
         };
         for n in 0..=sim.rng.below(3) {
             let (name, format, extension) = match sim.rng.below(2) {
@@ -106,11 +107,12 @@ impl Sim {
             }
             20 => {
                 self.log("the store fails");
-                self.store_fails = true;
+                self.store_fails = Some(self.world.now() + Duration::from_hours(1));
                 self.world.store.inner.set_failing(true);
             }
             21..=22 => {
-                self.store_fails = false;
+                let soon = self.world.now() + Duration::from_secs(10);
+                self.store_fails = self.store_fails.map(|until| until.min(soon));
                 self.world.store.inner.set_failing(false);
             }
             23 => *self.world.git.lock().unwrap() = Some(GitOperation::Command),
@@ -214,7 +216,7 @@ impl Sim {
                 self.editors().end(&rest);
                 self.ended.push((now, rest));
             }
-            if self.store_fails {
+            if self.store_fails.is_some_and(|until| now < until) {
                 self.weaken(Duration::from_secs(10));
             }
             if self.world.engine.is_none() && self.rng.one_in(3) {
@@ -269,6 +271,13 @@ impl Sim {
         self.log(format!("start {forget}"));
         if forget == 0 {
             self.world.store.inner.lose_index();
+        }
+        // Who finds a file missing at the start has no reason to wait for it.
+        let (deleted, rests): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.rests).into_iter().partition(|(_, rest)| rest.is_deleted);
+        self.rests = rests;
+        for (_, rest) in deleted {
+            self.editors().end(&rest);
         }
         self.weaken(Duration::ZERO);
         self.queue.clear();
