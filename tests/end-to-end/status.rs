@@ -70,11 +70,13 @@ fn check_and_dry_run_write_nothing() {
     sandbox.edit("a.py", "x = 1", "x = 2");
     insta::assert_snapshot!(sandbox.run(&["sync", "--check"]), @"
     a.py  py -> ipynb, marimo.py  1 cell
+        cell 2 edited: x = 2
     1 notebook: 1 would change
     [exit status: 1]
     ");
     insta::assert_snapshot!(sandbox.run(&["sync", "--dry-run"]), @"
     a.py  py -> ipynb, marimo.py  1 cell
+        cell 2 edited: x = 2
     1 notebook: 1 would change
     ");
     assert!(sandbox.read("__marimo__/nbsync/a.marimo.py").contains("x = 1"));
