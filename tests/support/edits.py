@@ -274,6 +274,9 @@ def separated(lines):
 
 def visible(view):
     """Returns the indices of the cells that other replicas have too."""
+    if view.format == "marimo" and [cell.key for cell in view.cells] == [("code", "")]:
+        # marimo gives a notebook without cells an empty one.
+        return []
     return [idx for idx, cell in enumerate(view.cells) if cell.key != SYNTHETIC]
 
 

@@ -209,6 +209,9 @@ impl Present<'_> {
                     idxs.entry(*key).or_default().push(idx);
                     above = Some(*key);
                 }
+                // An empty one was there for want of others.
+                None if !model.keys.is_empty()
+                    && self.document.notebook().cells[idx].source.is_empty() => {}
                 None => own.entry(above).or_default().push(idx),
             }
         }

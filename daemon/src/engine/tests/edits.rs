@@ -361,3 +361,16 @@ fn late_save_is_an_edit_of_what_its_editor_had_saved() {
     world.run(QUIET);
     world.check("a.py", "x = 4 | y = 5 | z = 3");
 }
+
+#[test]
+fn first_cell_takes_the_place_of_the_empty_one() {
+    for from in 0..2 {
+        let names = replicas("a.ipynb");
+        let mut world = World::with(&[("a.ipynb", "")]);
+        world.edit(&names[from], "x = 1");
+        world.run(Duration::from_secs(1));
+        world.check("a.ipynb", "x = 1");
+        let script = names.iter().find(|name| name.contains("marimo.py")).unwrap();
+        assert_eq!(world.text(script).matches("@app.cell").count(), 1);
+    }
+}
