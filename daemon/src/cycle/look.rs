@@ -1,0 +1,128 @@
+//! Looks at the files of a pairing.
+
+use std::sync::Arc;
+
+use nbsync_formats::{Document, FormatName, ParseErrorKind};
+
+use super::{Context, Replica, Sight, Wait, WaitKind};
+use crate::config::Layout;
+use crate::disk::{Lock, ReadError};
+use crate::error::chain;
+use crate::sync::Digest;
+use crate::sync::base::{Base, Dialect};
+use crate::sync::pairing::{ReplicaSpec, replicas};
+
+/// Looks at one file.
+pub(super) fn look(
+    context: &Context<'_>,
+    replica: &mut Replica,
+    is_touched: bool,
+) -> Result<Sight, Wait> {
+    let path = context.disk.root().join(&replica.spec.path);
+    let stamp = context.disk.stamp(&path).map_err(|err| unreadable(&err))?;
+    let Some(stamp) = stamp else { return Ok(Sight::Absent) };
+    if !is_touched
+        && replica.digest.is_some()
+        && replica.stamp.is_some_and(|known| known.same_content(&stamp))
+    {
+        return Ok(Sight::Unchanged);
+    }
+    let contents = match context.disk.read(&path, context.config.max_size, lock(&replica.spec)) {
+        Ok(contents) => contents,
+        Err(ReadError::Absent { .. }) => return Ok(Sight::Absent),
+        Err(err) => return Err(unreadable(&err)),
+    };
+    let digest = Digest::of(&contents.bytes);
+    replica.stamp = Some(contents.stamp);
+    if replica.digest == Some(digest) {
+        return Ok(Sight::Unchanged);
+    }
+    match String::from_utf8(contents.bytes) {
+        Ok(text) => Ok(Sight::Text { digest, text: text.into() }),
+        Err(err) => {
+            let valid = &err.as_bytes()[..err.utf8_error().valid_up_to()];
+            let line = String::from_utf8_lossy(valid).split('\n').count();
+            let reason = format!("`{}`, line {line}: not valid UTF-8", replica.spec.path);
+            Err(Wait::new(WaitKind::Unsettled, reason))
+        }
+    }
+}
+
+/// Returns the replicas that the pairing should have, and the base with all of
+/// those, if there is one.
+pub(super) fn complete(
+    context: &Context<'_>,
+    base: Option<&Arc<Base>>,
+    known: &[Replica],
+    sights: &[Sight],
+) -> Result<(Vec<ReplicaSpec>, Option<Arc<Base>>), Wait> {
+    let beside = context.config.layout == Layout::Sibling;
+    let wanted = |notebook: &nbsync_formats::Notebook| {
+        replicas(&known[0].spec, notebook, &context.config.formats, beside)
+    };
+    let Some(base) = base else {
+        let Sight::Text { text, .. } = &sights[0] else {
+            let reason = format!("`{}` is gone", known[0].spec.path);
+            return Err(Wait::new(WaitKind::Unsettled, reason));
+        };
+        let document = parse(&known[0].spec, text)?;
+        return Ok((wanted(document.notebook()), None));
+    };
+    let specs = wanted(&base.model.notebook);
+    let missing: Vec<&ReplicaSpec> = specs
+        .iter()
+        .filter(|spec| !known.iter().any(|replica| replica.spec.path == spec.path))
+        .collect();
+    let mut all: Vec<ReplicaSpec> = known.iter().map(|replica| replica.spec.clone()).collect();
+    if missing.is_empty() {
+        return Ok((all, Some(Arc::clone(base))));
+    }
+    let mut extended = Base::clone(base);
+    for spec in missing {
+        extended.add_replica(spec.dialect.clone()).map_err(|err| {
+            Wait::new(WaitKind::Held, format!("`{}`: {}", spec.path, chain(&err)))
+        })?;
+        all.push(spec.clone());
+    }
+    Ok((all, Some(Arc::new(extended))))
+}
+
+/// Looks at the replicas that were not known before.
+pub(super) fn extend(
+    context: &Context<'_>,
+    specs: &[ReplicaSpec],
+    known: &mut Vec<Replica>,
+    sights: &mut Vec<Sight>,
+) -> Result<(), Wait> {
+    for spec in specs.iter().skip(known.len()) {
+        let mut replica = Replica { spec: spec.clone(), digest: None, stamp: None };
+        sights.push(look(context, &mut replica, true)?);
+        known.push(replica);
+    }
+    Ok(())
+}
+
+pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Document>, Wait> {
+    let Dialect { format, extension, carry: _ } = &spec.dialect;
+    let document = nbsync_formats::format(*format).parse(Arc::clone(text), extension);
+    document.map(Arc::from).map_err(|err| {
+        // A save that isn't finished looks like this; more time doesn't help
+        // where the text is whole.
+        let kind = match err.kind {
+            ParseErrorKind::ConflictMarkers | ParseErrorKind::Unsupported(_) => WaitKind::Held,
+            _ => WaitKind::Unsettled,
+        };
+        let line = err.line.map_or_else(String::new, |line| format!(", line {line}"));
+        Wait::new(kind, format!("`{}`{line}: {}", spec.path, err.kind))
+    })
+}
+
+pub(super) fn unreadable(err: &ReadError) -> Wait {
+    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Held };
+    Wait::new(kind, chain(err))
+}
+
+/// marimo writes in place, under a lock of its own.
+pub(super) fn lock(spec: &ReplicaSpec) -> Lock {
+    if spec.dialect.format == FormatName::Marimo { Lock::Marimo } else { Lock::None }
+}

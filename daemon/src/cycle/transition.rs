@@ -1,0 +1,254 @@
+//! Writes what was decided.
+
+use std::sync::Arc;
+
+use nbsync_formats::Document;
+
+use super::look::{lock, parse};
+use super::plan::Plan;
+use super::{Context, End, Replaced, Replica, Sight, Synced, Wait, WaitKind, decide};
+use crate::disk::{Displaced, Expected, WriteError, WriteOptions, Written};
+use crate::error::chain;
+use crate::record::to_bytes;
+use crate::sync::Digest;
+use crate::sync::pairing::ReplicaSpec;
+use crate::sync::reconcile::Outcome;
+
+/// How often a write that an editor was faster than is tried again in one cycle.
+const MAX_ROUNDS: usize = 4;
+
+/// Writes what was decided, and decides again where an editor was faster.
+pub(super) fn transition(
+    context: &Context<'_>,
+    mut plan: Plan,
+    before: Option<Digest>,
+    mut known: Vec<Replica>,
+    sights: &[Sight],
+    mut outcome: Outcome,
+    replaced: &mut Vec<Replaced>,
+) -> Result<End, Wait> {
+    let from: Vec<usize> = match plan.stale {
+        Some(stale) => vec![stale],
+        None => (0..known.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect(),
+    };
+    // What is on disk, as far as is known; `None` where there is no file.
+    let mut on_disk: Vec<Option<Digest>> = known
+        .iter()
+        .zip(sights)
+        .map(|(replica, sight)| match sight {
+            Sight::Unchanged => replica.digest,
+            Sight::Absent => None,
+            Sight::Text { digest, .. } => Some(*digest),
+        })
+        .collect();
+    let created: Vec<usize> = (0..known.len())
+        .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
+        .collect();
+    let mut to = Vec::new();
+    let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
+    for round in 0.. {
+        let mut writes = Vec::new();
+        for (idx, replica) in known.iter_mut().enumerate() {
+            let text = outcome.base.replicas[idx].document.text();
+            let digest = Digest::of(text.as_bytes());
+            if on_disk[idx] == Some(digest) {
+                replica.digest = Some(digest);
+                continue;
+            }
+            if !to.contains(&idx) {
+                to.push(idx);
+            }
+            let spec = replica.spec.clone();
+            writes.push(Write { idx, spec, text: Arc::clone(text), digest, on_disk: on_disk[idx] });
+        }
+        if !context.write {
+            break;
+        }
+        let mut raced = false;
+        let mut failed = None;
+        for (write, written) in writes.iter().zip(write_all(context, &writes, mode)) {
+            let Write { idx, spec, text: _, digest, on_disk: _ } = write;
+            let written = match written {
+                Ok(written) => written,
+                Err(err) => {
+                    failed.get_or_insert(refused(&err));
+                    if let WriteError::Changed { displaced: Some(it), .. } = err {
+                        let document = plan.documents[*idx].clone();
+                        replaced.push(Replaced { replica: *idx, displaced: *it, document });
+                    }
+                    continue;
+                }
+            };
+            on_disk[*idx] = Some(*digest);
+            known[*idx].digest = Some(*digest);
+            known[*idx].stamp = Some(written.stamp);
+            // What the editor saved is an edit of the old text. The others are as they
+            // were, so what they have is an edit as well.
+            let torn = match written.raced.as_deref().map(|it| (it, parse_raced(spec, it))) {
+                Some((_, Ok(document))) => {
+                    plan.documents[*idx] = Some(document);
+                    raced = true;
+                    None
+                }
+                Some((bytes, Err(wait))) => Some((bytes, wait)),
+                None => None,
+            };
+            let mut replace = |displaced| {
+                let document = plan.documents[*idx].clone();
+                replaced.push(Replaced { replica: *idx, displaced, document });
+            };
+            written.displaced.into_iter().for_each(&mut replace);
+            if let Some((bytes, wait)) = torn {
+                match put_back(context, spec, bytes, *digest) {
+                    Ok(displaced) => displaced.into_iter().for_each(&mut replace),
+                    Err(wait) => tracing::warn!("{}", wait.reason),
+                }
+                failed.get_or_insert(wait);
+            }
+        }
+        if let Some(wait) = failed {
+            return Err(wait);
+        }
+        if !raced {
+            break;
+        }
+        if round == MAX_ROUNDS {
+            return Err(Wait::new(WaitKind::Refused, "an editor saves all the time"));
+        }
+        outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
+    }
+    let written_at = context.clock.now();
+    if context.write {
+        plan.note_unseen(context, before, &outcome, &to);
+    }
+    let mut edits = outcome.edits;
+    if let Some(stale) = plan.stale {
+        // What the others have is older than this save.
+        for (idx, edits) in edits.iter_mut().enumerate() {
+            if idx != stale {
+                edits.clear();
+            }
+        }
+    }
+    let stored = if context.write {
+        to_bytes(&outcome.base)
+            .map_err(|err| chain(&err))
+            .and_then(|bytes| context.store.put_blob(&bytes).map_err(|err| chain(&err)))
+    } else {
+        Err("nothing is written".to_owned())
+    };
+    Ok(End::Synced(Box::new(Synced {
+        replicas: known,
+        base: Arc::new(outcome.base),
+        before: plan.base,
+        stored,
+        written_at,
+        from,
+        to,
+        created,
+        edits,
+        conflicts: outcome.conflicts,
+        unseen: plan.unseen,
+    })))
+}
+
+/// A text to be written.
+struct Write {
+    idx: usize,
+    spec: ReplicaSpec,
+    text: Arc<str>,
+    digest: Digest,
+    /// What is there now.
+    on_disk: Option<Digest>,
+}
+
+/// Writes texts, and returns how that went, in their order. After an error the rest
+/// may be missing.
+fn write_all(
+    context: &Context<'_>,
+    writes: &[Write],
+    mode: Option<u32>,
+) -> Vec<Result<Written, WriteError>> {
+    let write = |it: &Write| write(context, &it.spec, &it.text, it.on_disk, mode);
+    let Some((first, rest)) = writes.split_first() else { return Vec::new() };
+    if !context.threads {
+        let mut res = Vec::new();
+        for it in writes {
+            res.push(write(it));
+            if res.last().is_some_and(Result::is_err) {
+                break;
+            }
+        }
+        return res;
+    }
+    // Most of a write is waiting for the device.
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = rest.iter().map(|it| scope.spawn(move || write(it))).collect();
+        let mut res = vec![write(first)];
+        for (thread, it) in threads.into_iter().zip(rest) {
+            res.push(thread.join().unwrap_or_else(|_| {
+                let source = std::io::Error::other("an error inside nbsync; see the log");
+                Err(WriteError::Io { path: it.spec.path.clone(), source })
+            }));
+        }
+        res
+    })
+}
+
+fn write(
+    context: &Context<'_>,
+    spec: &ReplicaSpec,
+    text: &str,
+    on_disk: Option<Digest>,
+    mode: Option<u32>,
+) -> Result<Written, WriteError> {
+    let path = context.disk.root().join(&spec.path);
+    if on_disk.is_none()
+        && let Some(folder) = workdir_owner(&path)
+    {
+        context.disk.create_workdir(folder)?;
+    }
+    let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
+    let durable = context.durable || on_disk.is_some();
+    let mut options = WriteOptions { durable, lock: lock(spec), ..WriteOptions::default() };
+    // Whoever may not read the notebook may not read its shadows.
+    options.mode = mode.unwrap_or(options.mode);
+    context.disk.write(&path, text.as_bytes(), expected, options)
+}
+
+fn parse_raced(spec: &ReplicaSpec, bytes: &[u8]) -> Result<Arc<dyn Document>, Wait> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path)))?;
+    parse(spec, &text.into())
+}
+
+/// Gives a file back what its editor saved while it was replaced, so that the editor
+/// and the user find what they wrote.
+fn put_back(
+    context: &Context<'_>,
+    spec: &ReplicaSpec,
+    bytes: &[u8],
+    ours: Digest,
+) -> Result<Option<Displaced>, Wait> {
+    let path = context.disk.root().join(&spec.path);
+    let options = WriteOptions { lock: lock(spec), ..WriteOptions::default() };
+    // If the editor was faster once more, its newest text stands; the one before is
+    // among the displaced files.
+    match context.disk.write(&path, bytes, Expected::Digest(ours), options) {
+        Ok(written) => Ok(written.displaced),
+        Err(WriteError::Changed { displaced, .. }) => Ok(displaced.map(|it| *it)),
+        Err(err) => Err(refused(&err)),
+    }
+}
+
+/// Returns the folder whose workdir a file is in, if it is in one.
+fn workdir_owner(path: &camino::Utf8Path) -> Option<&camino::Utf8Path> {
+    let folder = path.parent()?;
+    folder.ends_with(crate::sync::pairing::WORKDIR).then(|| folder.parent()?.parent()).flatten()
+}
+
+fn refused(err: &WriteError) -> Wait {
+    // Somebody saved meanwhile: the next cycle starts from there.
+    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Refused };
+    Wait::new(kind, chain(err))
+}
