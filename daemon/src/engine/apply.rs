@@ -1,7 +1,7 @@
 //! Takes in how a cycle ended.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -17,6 +17,9 @@ use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
 use crate::sync::edit::Edit;
 use crate::sync::merge::is_conflict_cell;
+
+/// A pairing that is looked at again within this time isn't called held.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, replaced: Vec<Replaced>) {
@@ -121,7 +124,8 @@ impl Engine {
     fn wait(&mut self, source: &Utf8Path, mut job: Job, wait: Wait) {
         let now = job.now;
         let goes_on = job.due.put_off(wait.kind, self.parts.config.settle, now);
-        if !goes_on || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
+        let is_soon = goes_on && job.due.at <= now + SOON;
+        if !is_soon || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
             self.hold(source, wait.reason);
         } else if let Some(pairing) = self.pairings.get_mut(source)
             && pairing.state != NotebookState::Held

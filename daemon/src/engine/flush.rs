@@ -134,7 +134,7 @@ impl Engine {
         }
         for (source, touched) in changed {
             let due = self.due.entry(source).or_insert_with(|| super::Due::new(now));
-            if due.attempt == 0 {
+            if due.attempt == 0 || due.last == Some(WaitKind::Unsettled) {
                 due.at = due.at.min(now);
             }
             due.touched.extend(touched);

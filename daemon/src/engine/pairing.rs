@@ -103,40 +103,44 @@ pub(crate) struct Due {
     pub(crate) touched: BTreeSet<usize>,
     /// What may still turn out to be the middle of a save, and until when. Events in
     /// between don't shorten it.
-    grace: Option<(WaitKind, Instant)>,
+    graces: Vec<(WaitKind, Instant)>,
 }
 
 impl Due {
     pub(crate) fn new(at: Instant) -> Self {
-        Self { at, since: at, last: None, attempt: 0, touched: BTreeSet::new(), grace: None }
+        Self { at, since: at, last: None, attempt: 0, touched: BTreeSet::new(), graces: Vec::new() }
     }
 
     /// Whether something was given the time that it may take to become whole.
     pub(crate) fn has_waited(&self, kind: WaitKind, now: Instant) -> bool {
-        self.grace.is_some_and(|(given, until)| given == kind && until <= now)
+        self.graces.iter().any(|(given, until)| *given == kind && *until <= now)
     }
 
     /// Puts off the next look after one that was in vain, or returns false if it
     /// is no use to look again before something happens.
     pub(crate) fn put_off(&mut self, kind: WaitKind, settle: Duration, now: Instant) -> bool {
+        if self.last != Some(kind) {
+            self.attempt = 0;
+        }
         self.last = Some(kind);
         let attempt = self.attempt;
         self.attempt += 1;
         if let Some(grace) = grace(kind) {
-            let until = match self.grace {
-                Some((given, until)) if given == kind => until,
-                _ => now + grace,
-            };
-            self.grace = Some((kind, until));
+            // Several things may be given time, one after the other.
+            let given = self.graces.iter().find(|(given, _)| *given == kind).copied();
+            let (_, until) = given.unwrap_or_else(|| {
+                self.graces.push((kind, now + grace));
+                (kind, now + grace)
+            });
             self.at = until;
             return true;
         }
-        self.grace = None;
+        self.graces.clear();
         let wait = match kind {
             WaitKind::Unsettled => {
                 let waits = [settle, Duration::from_millis(100), Duration::from_millis(500)];
-                let Some(wait) = waits.get(attempt) else { return false };
-                *wait
+                // Events can be lost.
+                waits.get(attempt).copied().unwrap_or(MAX_BACK_OFF)
             }
             WaitKind::Held | WaitKind::Unlikely | WaitKind::Missing | WaitKind::Gone => {
                 return false;

@@ -219,3 +219,14 @@ fn git_is_left_alone_at_work() {
         world.check_state("a.py", NotebookState::Synced);
     }
 }
+
+/// Two things that are given time don't start each other's anew.
+#[test]
+fn missing_shadow_and_lost_cells_come_to_an_end() {
+    let mut world = World::with(&[("a.py", "a = 1 | b = 2 | c = 3 | d = 4 | e = 5")]);
+    world.disk.delete(&at(&replicas("a.py")[1]));
+    world.edit("a.py", "a = 1");
+    world.run(Duration::from_secs(3));
+    world.check("a.py", "a = 1");
+    world.check_state("a.py", NotebookState::Synced);
+}
