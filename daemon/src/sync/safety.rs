@@ -3,7 +3,7 @@
 use nbsync_formats::Notebook;
 
 /// Why a text doesn't travel, or not yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
     /// The text ends in the middle of what the last one had: a write that
     /// stopped half-way. It waits for the next save.
@@ -83,38 +83,38 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(old: &str, new: &str, expected: &Option<Suspicion>) {
+    fn check(old: &str, new: &str, expected: Option<Suspicion>) {
         let parse = |text: &str| {
             let format = nbsync_formats::format(FormatName::Percent);
             format.parse(text.into(), ".py").unwrap().notebook().clone()
         };
-        assert_eq!(&suspicion(old, &parse(old), new, &parse(new)), expected, "{old:?} {new:?}");
+        assert_eq!(suspicion(old, &parse(old), new, &parse(new)), expected, "{old:?} {new:?}");
     }
 
     const CELLS: &str = "# %%\na = 1\n\n# %%\nb = 2\nb = 3\n\n# %%\nc = 4\n";
 
     #[test]
     fn text_that_ends_within_a_cell_is_cut_off() {
-        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", &Some(Suspicion::Truncated { lost: 1 }));
-        check(CELLS, "# %%\na = 1\n\n# %%\nb", &Some(Suspicion::Truncated { lost: 1 }));
-        check(CELLS, &CELLS[..CELLS.len() - 3], &Some(Suspicion::Truncated { lost: 1 }));
+        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::Truncated { lost: 1 }));
+        check(CELLS, "# %%\na = 1\n\n# %%\nb", Some(Suspicion::Truncated { lost: 1 }));
+        check(CELLS, &CELLS[..CELLS.len() - 3], Some(Suspicion::Truncated { lost: 1 }));
     }
 
     #[test]
     fn deleting_cells_and_lines_is_an_edit() {
-        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\nb = 3\n", &None);
-        check(CELLS, "# %%\na = 1\n\n# %%\nc = 4\n", &None);
-        check("# %%\na\nb\n", "# %%\na\n", &None);
+        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\nb = 3\n", None);
+        check(CELLS, "# %%\na = 1\n\n# %%\nc = 4\n", None);
+        check("# %%\na\nb\n", "# %%\na\n", None);
         // What is left is a beginning of the old text all the same.
-        check("# %%\na\n\n# %%\nb\n\n# %%\n", "# %%\na\n\n# %%\n", &None);
-        check("# %%\na\n", "# %%\na", &None);
+        check("# %%\na\n\n# %%\nb\n\n# %%\n", "# %%\na\n\n# %%\n", None);
+        check("# %%\na\n", "# %%\na", None);
     }
 
     #[test]
     fn text_without_its_last_newline_may_go_on() {
         check(CELLS, "# %%\na = 7\n\n# %%\nb = 2\nb =", Some(Suspicion::EndGone));
-        check(CELLS, "# %%\na = 7\n\n# %%\nb = 2\nb = 3\n\n# %%\nc = 4", &None);
-        check(CELLS.trim_end(), "# %%\na = 7\n\n# %%\nb = 2", &None);
+        check(CELLS, "# %%\na = 7\n\n# %%\nb = 2\nb = 3\n\n# %%\nc = 4", None);
+        check(CELLS.trim_end(), "# %%\na = 7\n\n# %%\nb = 2", None);
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         let all: String =
             (0..6).map(|it| ["# %%\nx = ", &it.to_string(), "\n\n"].concat()).collect();
         let gone = Suspicion::MostCellsGone { lost: 4, of: 6 };
-        check(&all, "# %%\nx = 0\n\n# %%\nx = 5\n", &Some(gone));
-        check(&all, "# %%\nx = 0\n\n# %%\nx = 1\n\n# %%\nx = 5\n", &None);
+        check(&all, "# %%\nx = 0\n\n# %%\nx = 5\n", Some(gone));
+        check(&all, "# %%\nx = 0\n\n# %%\nx = 1\n\n# %%\nx = 5\n", None);
     }
 }
