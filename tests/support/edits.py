@@ -274,9 +274,6 @@ def separated(lines):
 
 def visible(view):
     """Returns the indices of the cells that other replicas have too."""
-    if view.format == "marimo" and [cell.key for cell in view.cells] == [("code", "")]:
-        # marimo gives a notebook without cells an empty one.
-        return []
     return [idx for idx, cell in enumerate(view.cells) if cell.key != SYNTHETIC]
 
 
@@ -294,15 +291,29 @@ def counterpart(from_view, to_view):
         ):
             these.pop(0)
             break
+    if is_nothing(from_view) or is_nothing(to_view):
+        # A marimo notebook has at least one cell.
+        left, right = ([] if is_nothing(it) else visible(it) for it in (from_view, to_view))
+        if not left or not right:
+            return {}
+        left, right = visible(from_view), visible(to_view)
     if len(left) != len(right):
         raise Unfit(f"{len(left)} cells here, {len(right)} there")
     return dict(zip(left, right, strict=True))
+
+
+def is_nothing(view):
+    return not view.cells or (view.format == "marimo" and view.keys == [("code", "")])
 
 
 def check_effect(edit, before, after, mapping):
     """Returns what is wrong with what an edit did in another replica."""
     old, new = before.cells, after.cells
     old_idx, new_idx = visible(before), visible(after)
+    if not mapping and is_nothing(before):
+        # The cell that an empty marimo notebook has may stay.
+        old_idx = []
+        new_idx = [it for it in new_idx if new[it].source]
     keys = [new[it].key for it in new_idx]
     # The edit, in cells of this replica that others have too.
     places = {it: no for no, it in enumerate(old_idx)}
