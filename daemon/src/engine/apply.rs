@@ -15,8 +15,8 @@ use crate::error::chain;
 use crate::record;
 use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
+use crate::sync::conflict::is_conflict_cell;
 use crate::sync::edit::Edit;
-use crate::sync::merge::is_conflict_cell;
 
 /// A pairing that is looked at again within this time isn't called held.
 const SOON: Duration = Duration::from_secs(1);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use nbsync_formats::{Attribute, Change, Document, PrintError};
 
 use super::base::{Base, BaseReplica, Dialect};
+use super::conflict::{About, Conflict};
 use super::edit::{CellKey, Edit, diff};
-use super::merge::{Conflict, Keyed};
+use super::merge::Keyed;
 use super::reconcile::{Outcome, ReconcileError, Seen, reconcile_edits};
 
 /// Finds what the replicas agree on, without a base.
@@ -119,9 +120,10 @@ fn conflicts(
                 res.push(Conflict {
                     key: Some(key),
                     replica,
-                    what: "the text of a cell".to_owned(),
+                    about: About::Source,
                     text: text.clone(),
                     stands: Some(stands.clone()),
+                    shown_in: None,
                 });
             }
         }

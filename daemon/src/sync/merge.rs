@@ -2,29 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nbsync_formats::{Attribute, Cell, CellKind, Change, Notebook, NotebookAttribute};
+use nbsync_formats::{Attribute, Cell, Change, Notebook, NotebookAttribute};
 use serde_json::Value;
 
+use super::conflict::{About, Conflict, conflict_cell};
 use super::edit::{CellKey, Edit, NextKey};
 use super::lines::merge_lines;
-
-/// The tag of a cell that holds the other version of a conflict.
-pub const CONFLICT_TAG: &str = "nbsync-conflict";
-
-/// Two edits of one thing that can't both stand.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conflict {
-    /// The cell, or `None` for something about the whole notebook.
-    pub key: Option<CellKey>,
-    /// The replica whose version doesn't stand in place.
-    pub replica: usize,
-    /// What it wanted, in words.
-    pub what: String,
-    /// Its version, to be kept.
-    pub text: String,
-    /// What stands in place, if that isn't what the merge comes to.
-    pub stands: Option<String>,
-}
 
 /// A notebook whose cells have keys.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -222,14 +205,19 @@ impl Merge<'_> {
                 value.as_ref().map_or_else(String::new, Value::to_string)
             }
         };
-        let what = match change {
-            Change::Source(_) => "the text of a cell".to_owned(),
-            Change::Kind(kind) => format!("the kind of a cell ({})", kind.as_str()),
-            Change::Attribute(Attribute::Metadata(name) | Attribute::Marimo(name), _) => {
-                format!("`{name}` of a cell")
-            }
+        let about = match change {
+            Change::Source(_) => About::Source,
+            Change::Kind(kind) => About::Kind(*kind),
+            Change::Attribute(attribute, _) => About::Attribute(attribute.clone()),
         };
-        self.conflicts.push(Conflict { key: Some(key), replica, what, text: lost, stands: None });
+        self.conflicts.push(Conflict {
+            key: Some(key),
+            replica,
+            about,
+            text: lost,
+            stands: None,
+            shown_in: None,
+        });
     }
 
     fn set_notebook(
@@ -249,74 +237,58 @@ impl Merge<'_> {
             self.model.notebook.set_attribute(attribute, merged);
             return;
         }
-        let what = match attribute {
-            NotebookAttribute::Metadata(name) | NotebookAttribute::Marimo(name) => {
-                format!("`{name}` of the notebook")
-            }
-            NotebookAttribute::Script => "the PEP 723 block".to_owned(),
-        };
         let text = value.map_or_else(String::new, |value| {
             value.as_str().map_or_else(|| value.to_string(), str::to_owned)
         });
-        self.conflicts.push(Conflict { key: None, replica, what, text, stands: None });
+        self.conflicts.push(Conflict {
+            key: None,
+            replica,
+            about: About::Notebook(attribute.clone()),
+            text,
+            stands: None,
+            shown_in: None,
+        });
     }
 
     /// Puts the version that doesn't stand in place of every conflict right
     /// behind its cell.
     fn keep_other_versions(&mut self, next_key: &mut NextKey) {
-        let mut kept = BTreeSet::new();
-        for conflict in self.conflicts.clone() {
-            if !kept.insert((conflict.key, conflict.what.clone(), conflict.text.clone())) {
-                continue;
-            }
-            let (idx, fence) = match conflict.key.and_then(|key| self.model.position(key)) {
-                Some(idx) => {
-                    let cell = &mut self.model.notebook.cells[idx];
-                    if let Some(stands) = &conflict.stands {
-                        cell.source.clone_from(stands);
-                    }
-                    (idx + 1, language(cell.kind))
-                }
-                None => (0, ""),
+        let mut conflicts = std::mem::take(&mut self.conflicts);
+        for idx in 0..conflicts.len() {
+            let (before, [conflict, ..]) = conflicts.split_at_mut(idx) else { break };
+            let same = before.iter().find(|it| {
+                (it.key, &it.about, &it.text) == (conflict.key, &conflict.about, &conflict.text)
+            });
+            conflict.shown_in = match same {
+                Some(same) => same.shown_in,
+                None => Some(self.keep_other_version(conflict, next_key)),
             };
-            let cell = conflict_cell(&conflict.what, &conflict.text, fence);
-            // It may be there already, after a crash between two writes.
-            if self.model.notebook.cells.get(idx).is_some_and(|it| same_content(it, &cell)) {
-                continue;
-            }
-            self.model.insert(idx, next_key.take(), cell);
         }
+        self.conflicts = conflicts;
     }
-}
 
-/// Makes the inert cell that shows a version which doesn't stand in place.
-///
-/// A markdown cell: every format can hold it, and running the notebook doesn't
-/// run it.
-fn conflict_cell(what: &str, text: &str, language: &str) -> Cell {
-    // Longer than any run of backticks in the text, so that nothing escapes.
-    let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let source = format!(
-        "**nbsync conflict**: another edit of {what}. Copy what you need, then delete this cell.\n\n{fence}{language}\n{text}\n{fence}"
-    );
-    let mut cell = Cell::new(CellKind::Markdown, source);
-    let tags = Value::Array(vec![Value::String(CONFLICT_TAG.to_owned())]);
-    cell.set_attribute(&Attribute::Metadata("tags".to_owned()), Some(tags));
-    cell
-}
-
-/// Whether a cell holds the other version of a conflict.
-pub fn is_conflict_cell(cell: &Cell) -> bool {
-    let tags = cell.metadata.get("tags").and_then(Value::as_array);
-    tags.is_some_and(|tags| tags.iter().any(|tag| tag == CONFLICT_TAG))
-}
-
-fn language(kind: CellKind) -> &'static str {
-    match kind {
-        CellKind::Code => "python",
-        CellKind::Markdown => "markdown",
-        CellKind::Raw => "",
+    fn keep_other_version(&mut self, conflict: &Conflict, next_key: &mut NextKey) -> CellKey {
+        let (idx, kind) = match conflict.key.and_then(|key| self.model.position(key)) {
+            Some(idx) => {
+                let cell = &mut self.model.notebook.cells[idx];
+                if let Some(stands) = &conflict.stands {
+                    cell.source.clone_from(stands);
+                }
+                (idx + 1, Some(cell.kind))
+            }
+            None => (0, None),
+        };
+        let cell = conflict_cell(&conflict.about, &conflict.text, kind);
+        // It may be there already, after a crash between two writes.
+        if let (Some(present), Some(key)) =
+            (self.model.notebook.cells.get(idx), self.model.keys.get(idx))
+            && same_content(present, &cell)
+        {
+            return *key;
+        }
+        let key = next_key.take();
+        self.model.insert(idx, key, cell);
+        key
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod adopt;
 pub mod align;
 pub mod base;
+pub mod conflict;
 mod digest;
 pub mod edit;
 pub mod lines;

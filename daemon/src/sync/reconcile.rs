@@ -7,9 +7,10 @@ use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute, PrintE
 use serde_json::Value;
 
 use super::base::{Base, BaseReplica};
+use super::conflict::Conflict;
 use super::edit::{CellKey, Edit, ReplicaEdits, diff};
 use super::lines::merge_lines;
-use super::merge::{Conflict, Keyed, Merged, merge};
+use super::merge::{Keyed, Merged, merge};
 
 /// What a replica looks like now, compared with the base.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::adopt::adopt;
 use super::base::{Base, Dialect};
-use super::merge::is_conflict_cell;
+use super::conflict::is_conflict_cell;
 use super::reconcile::{Outcome, Seen, reconcile};
 
 fn dialect() -> Dialect {

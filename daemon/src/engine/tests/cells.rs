@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nbsync_formats::{Carry, Cell, CellKind, Change, Document, FormatName, Slot};
 
 use crate::sync::align::align;
-use crate::sync::merge::is_conflict_cell;
+use crate::sync::conflict::is_conflict_cell;
 use crate::sync::pairing::extension;
 
 /// Reads a text in the format that it is in.
