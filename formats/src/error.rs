@@ -71,6 +71,16 @@ pub enum PrintError {
         /// What it can't hold.
         reason: String,
     },
+    /// A cell has to be written anew, and has code that would be lost: other
+    /// decorators, options that are no constants.
+    #[error(
+        "the cell at line {line} has to be written anew, which would delete decorators or options \
+         that marimo doesn't know; remove them first"
+    )]
+    Lossy {
+        /// The line of the cell, from 1.
+        line: usize,
+    },
     /// The text would not read back as what was meant, so it must not be
     /// written.
     #[error("the text would not read back as the intended cells: {0}")]

@@ -40,5 +40,7 @@ mod yaml;
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
 pub use format::{Carry, Document, Format, FormatName, Printed, detect, format};
-pub use marimo::regenerate as regenerate_marimo;
+pub use marimo::{
+    Violation, ViolationKind, regenerate as regenerate_marimo, violations as marimo_violations,
+};
 pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};

@@ -38,11 +38,13 @@ mod splice;
 mod tests;
 mod toplevel;
 mod view;
+mod violation;
 
 use std::sync::Arc;
 
 use self::document::Script;
 pub use self::regenerate::regenerate;
+pub use self::violation::{Violation, ViolationKind, violations};
 use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
 
 /// The marimo whose files new files are the same as.

@@ -101,8 +101,12 @@ impl Printer {
         let code = self.compiled(entry);
         let (role, text, code) = if status.form == Form::Toplevel {
             let code = trim(&code).to_owned();
-            let decorator = decorator(definition_decorator(&code, analysis), &entry.options);
-            (Role::Definition, format!("{decorator}\n{code}"), code)
+            let (role, kind) = match definition_role(&code, analysis) {
+                Role::Class => (Role::Class, "class_definition"),
+                _ => (Role::Function, "function"),
+            };
+            let decorator = decorator(kind, &entry.options);
+            (role, format!("{decorator}\n{code}"), code)
         } else {
             let call = match self.reading {
                 Reading::Exact => analysis.shape.markdown.as_ref(),
@@ -262,16 +266,16 @@ impl Printer {
     }
 }
 
-fn definition_decorator(code: &str, analysis: &Analysis) -> &'static str {
+fn definition_role(code: &str, analysis: &Analysis) -> Role {
     let variable = analysis
         .shape
         .only_definition
         .as_ref()
         .and_then(|name| analysis.variables.get(name)?.first());
     match variable.map(|it| it.kind) {
-        Some(VariableKind::Class) => "class_definition",
-        None if code.starts_with("class ") => "class_definition",
-        _ => "function",
+        Some(VariableKind::Class) => Role::Class,
+        None if code.starts_with("class ") => Role::Class,
+        _ => Role::Function,
     }
 }
 

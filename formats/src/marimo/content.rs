@@ -70,6 +70,11 @@ impl Content {
         &self.file[self.end..]
     }
 
+    /// Returns the line in the file of an offset in the text, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        1 + self.before().matches('\n').count() + self.text()[..offset].matches('\n').count()
+    }
+
     fn offset(&self, offset: usize) -> usize {
         self.start + offset + self.breaks.partition_point(|at| *at < offset)
     }

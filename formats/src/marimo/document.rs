@@ -1,5 +1,6 @@
 //! A marimo script that was read, and can be changed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -187,6 +188,29 @@ impl Script {
         res
     }
 
+    /// Returns the new text of a cell, below the comments that marimo has no
+    /// place for.
+    ///
+    /// Fails if the old text has code that marimo has no place for.
+    fn rewritten<'a>(&self, origin: usize, text: &'a str) -> Result<Cow<'a, str>, PrintError> {
+        let Parts { content, layout, .. } = &*self.parts;
+        let block = &layout.blocks[origin];
+        if block.is_lossy {
+            let line = content.line(block.range.start);
+            return Err(PrintError::Lossy { line });
+        }
+        if block.comments.is_empty() {
+            return Ok(content.with_breaks(text));
+        }
+        let mut res = String::new();
+        for comment in &block.comments {
+            res.push_str(&content.text()[comment.clone()]);
+            res.push('\n');
+        }
+        res.push_str(text);
+        Ok(Cow::Owned(content.with_breaks(&res).into_owned()))
+    }
+
     /// Reads a text that was made, and checks that it has the intended cells.
     ///
     /// `cells` says for each, in the order of the text, what was written and
@@ -341,9 +365,10 @@ impl Document for Script {
             let kept = target.origin.filter(is_kept);
             let part = Part {
                 origin: target.origin,
-                new: match kept {
-                    Some(_) => None,
-                    None => Some(self.parts.content.with_breaks(&text.text)),
+                new: match (kept, target.origin) {
+                    (Some(_), _) => None,
+                    (None, Some(origin)) => Some(self.rewritten(origin, &text.text)?),
+                    (None, None) => Some(self.parts.content.with_breaks(&text.text)),
                 },
                 is_setup: text.role == Role::Setup,
             };
@@ -408,10 +433,12 @@ fn is_as_printed(role: Role, read: &Entry, printed: &Text, target: &Target) -> b
         // Kept as it was, in a form that it wouldn't get today.
         _ if target.is_same && code == target.entry.code.text() => true,
         Role::Cell => code == printed.code,
-        Role::Setup | Role::Definition | Role::Unparsable => is_alike(code, &printed.code),
+        Role::Setup | Role::Function | Role::Class | Role::Unparsable => {
+            is_alike(code, &printed.code)
+        }
     };
     let name = match role {
-        Role::Definition => return is_code && read.options == target.entry.options,
+        Role::Function | Role::Class => return is_code && read.options == target.entry.options,
         Role::Setup => "setup",
         Role::Cell | Role::Unparsable => read.name.as_str(),
     };

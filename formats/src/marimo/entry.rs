@@ -35,7 +35,7 @@ impl Entry {
     /// Returns the cell that a block stands for.
     pub(super) fn of(block: &Block) -> Self {
         let name = match block.role {
-            Role::Definition => format!("*{}", block.name),
+            Role::Function | Role::Class => format!("*{}", block.name),
             Role::Cell | Role::Setup | Role::Unparsable => block.name.clone(),
         };
         Self::new(block.code.clone(), &name, &block.options)

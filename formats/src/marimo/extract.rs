@@ -18,38 +18,56 @@ pub(super) enum Reading {
     Exact,
 }
 
+/// The code of a cell, and where it stands.
+pub(super) struct Code {
+    /// The code, without the indentation that it has in the file.
+    pub(super) text: String,
+    /// What it was read from. All else in a cell is marimo's.
+    pub(super) range: Range<usize>,
+}
+
+impl Code {
+    fn new(text: &str, range: Range<usize>) -> Self {
+        Self { text: dedent(&text[range.clone()]), range }
+    }
+}
+
 /// Returns the code of `@app.cell`, given what is in the function.
-pub(super) fn cell(text: &str, body: &Body, reading: Reading) -> String {
+pub(super) fn cell(text: &str, body: &Body, reading: Reading) -> Code {
     let is_one_line = !text[body.colon..body.first.start].contains('\n');
     if is_one_line {
         return match (body.ends_in_return, body.n_statements) {
-            (true, 1) => String::new(),
-            (true, _) => dedent(&text[body.first.start..body.last.start]),
-            (false, _) => dedent(&text[body.first.start..body.last.end]),
+            (true, 1) => Code { text: String::new(), range: body.first.start..body.first.start },
+            (true, _) => Code::new(text, body.first.start..body.last.start),
+            (false, _) => Code::new(text, body.first.start..body.last.end),
         };
     }
     let start = next_line(text, body.colon);
     if body.ends_in_return {
         let end = body.last.start;
         if !starts_line(text, end) {
-            return dedent(&text[start..end]);
+            return Code::new(text, start..end);
         }
         // Without the line break before `return`.
         let end = line_start(text, end);
-        return dedent(&text[start..end.saturating_sub(1).max(start)]);
+        return Code::new(text, start..end.saturating_sub(1).max(start));
     }
     let indent = indentation(text, start);
     let trailing = trailing_lines(text, body.last.end, indent);
     match reading {
-        Reading::Kept => dedent(trim_end(&text[start..trailing.end])),
+        Reading::Kept => {
+            let range = start..start + trim_end(&text[start..trailing.end]).len();
+            Code::new(text, range)
+        }
         // marimo drops the rest of the last line, and glues what follows to it;
         // a single line that follows is dropped as well.
         Reading::Exact => {
             let code = &text[start..body.last.end];
-            let trailing = &text[trailing];
-            let n_lines = trailing.matches('\n').count();
-            let trailing = if 1 < n_lines { trim_end(trailing) } else { "" };
-            dedent(&format!("{code}{}", trailing.strip_prefix('\n').unwrap_or(trailing)))
+            let glued = &text[trailing.clone()];
+            let n_lines = glued.matches('\n').count();
+            let glued = if 1 < n_lines { trim_end(glued) } else { "" };
+            let code = format!("{code}{}", glued.strip_prefix('\n').unwrap_or(glued));
+            Code { text: dedent(&code), range: start..trailing.end }
         }
     }
 }
@@ -62,20 +80,23 @@ pub(super) fn definition(
     decorator_end: usize,
     body: &Body,
     reading: Reading,
-) -> String {
+) -> Code {
     let start = next_line(text, decorator_end);
-    dedent(&block(text, start.min(range.end), range.end, body, reading))
+    block(text, start.min(range.end), range.end, body, reading)
 }
 
 /// Returns the code of `with app.setup:`.
-pub(super) fn setup(text: &str, range: &Range<usize>, body: &Body, reading: Reading) -> String {
+pub(super) fn setup(text: &str, range: &Range<usize>, body: &Body, reading: Reading) -> Code {
     let is_one_line = !text[body.colon..body.first.start].contains('\n');
     if is_one_line {
-        return dedent(&text[body.first.start..range.end]);
+        return Code::new(text, body.first.start..range.end);
     }
     let start = next_line(text, body.colon);
-    let code = dedent(&block(text, start, range.end, body, reading));
-    code.strip_suffix("\npass").map(str::to_owned).unwrap_or(code)
+    let mut code = block(text, start, range.end, body, reading);
+    if let Some(rest) = code.text.strip_suffix("\npass") {
+        code.text.truncate(rest.len());
+    }
+    code
 }
 
 /// Returns the code of `app._unparsable_cell`, given its argument.
@@ -84,7 +105,7 @@ pub(super) fn unparsable(argument: &str) -> String {
 }
 
 /// Returns a block with the comments that follow it and are indented like it.
-fn block(text: &str, start: usize, end: usize, body: &Body, reading: Reading) -> String {
+fn block(text: &str, start: usize, end: usize, body: &Body, reading: Reading) -> Code {
     let code_end = match reading {
         Reading::Kept => line_end(text, end),
         Reading::Exact => end,
@@ -101,8 +122,9 @@ fn block(text: &str, start: usize, end: usize, body: &Body, reading: Reading) ->
         }
         (indent, _) => trailing_lines(text, end, indent),
     };
+    let range = start..code_end.max(trailing.end);
     let trailing = trim_end(&text[trailing]);
-    format!("{}{trailing}", &text[start..code_end])
+    Code { text: dedent(&format!("{}{trailing}", &text[start..code_end])), range }
 }
 
 /// Returns the lines after the one of `end` that are blank or start with the

@@ -6,12 +6,15 @@ use serde_json::{Map, Value};
 
 use super::content::{is_blank, line_end, line_start};
 use super::extract::{self, Reading};
+use super::violation::ViolationKind;
 use super::{options, recover};
 use crate::lines::trim_end;
 use crate::python::{
-    self, Call, Definition, DefinitionKind, PythonError, Statement, StatementKind, With,
+    self, Call, Definition, DefinitionKind, Literal, PythonError, Statement, StatementKind, With,
 };
 use crate::{ParseError, ParseErrorKind};
+
+const MARIMO: &str = "marimo";
 
 /// The parts of a script, as ranges of the text that marimo sees.
 #[derive(Debug)]
@@ -33,6 +36,15 @@ pub(super) struct Layout {
     pub(super) blocks: Vec<Block>,
     /// Where `if __name__ == "__main__":` stands, or the end of the text.
     pub(super) guard: usize,
+    /// What marimo would change or delete.
+    pub(super) violations: Vec<Found>,
+}
+
+/// A violation, and where it stands in the text.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) offset: usize,
+    pub(super) kind: ViolationKind,
 }
 
 /// One cell of a script.
@@ -48,6 +60,12 @@ pub(super) struct Block {
     pub(super) code: String,
     /// The options, as they are written.
     pub(super) options: Map<String, Value>,
+    /// Comments in the block that are not in the code.
+    pub(super) comments: Vec<Range<usize>>,
+    /// Code in the block that is lost if it is written anew.
+    pub(super) is_lossy: bool,
+    /// What marimo would change or delete, until the layout takes it over.
+    pub(super) found: Vec<Found>,
 }
 
 /// The forms in which a cell can be written.
@@ -57,10 +75,19 @@ pub(super) enum Role {
     Cell,
     /// `with app.setup:`.
     Setup,
-    /// `@app.function` or `@app.class_definition`.
-    Definition,
+    /// `@app.function`.
+    Function,
+    /// `@app.class_definition`.
+    Class,
     /// `app._unparsable_cell(...)`.
     Unparsable,
+}
+
+impl Role {
+    /// Whether it is a function or class that stands alone.
+    pub(super) fn is_definition(self) -> bool {
+        matches!(self, Self::Function | Self::Class)
+    }
 }
 
 /// A statement at the top of the file.
@@ -75,14 +102,17 @@ pub(super) enum Piece {
 
 /// Reads a script.
 pub(super) fn read(text: &str, reading: Reading) -> Result<Layout, ParseError> {
-    let pieces = match python::parse_module(text) {
-        Ok(module) => module.statements.into_iter().map(Piece::Statement).collect(),
+    let (pieces, comments) = match python::parse_module(text) {
+        Ok(module) => {
+            let pieces = module.statements.into_iter().map(Piece::Statement).collect();
+            (pieces, module.comments)
+        }
         Err(error) => match recover::pieces(text, reading)? {
-            Some(pieces) => pieces,
+            Some(pieces) => (pieces, Vec::new()),
             None => return Err(python_error(text, error)),
         },
     };
-    Reader { text, reading }.layout(pieces)
+    Reader { text, reading, comments: &comments }.layout(pieces)
 }
 
 pub(super) fn python_error(text: &str, error: PythonError) -> ParseError {
@@ -92,12 +122,15 @@ pub(super) fn python_error(text: &str, error: PythonError) -> ParseError {
 struct Reader<'a> {
     text: &'a str,
     reading: Reading,
+    comments: &'a [Range<usize>],
 }
 
 impl Reader<'_> {
     fn layout(&self, pieces: Vec<Piece>) -> Result<Layout, ParseError> {
         let not_a_notebook =
             |why: &str| ParseError::new(ParseErrorKind::NotANotebook(why.to_owned()));
+        let mut violations = Vec::new();
+        let mut add = |offset, kind| violations.push(Found { offset, kind });
         let mut pieces = pieces.into_iter().peekable();
         while pieces
             .next_if(|it| matches!(it.kind(), Some(StatementKind::StringConstant(_))))
@@ -107,42 +140,125 @@ impl Reader<'_> {
             return Err(not_a_notebook("it has no statements"));
         };
         let body = first.start();
-        let alias = pieces
-            .find_map(|it| alias(&it))
-            .ok_or_else(|| not_a_notebook("it doesn't import marimo"))?;
-        let version = pieces.next_if(is_version).map(|it| it.range());
-        let (app, app_options) = pieces
-            .find_map(|it| app(&it, &alias))
-            .ok_or_else(|| not_a_notebook("it has no `app = marimo.App()`"))?;
-        let mut blocks: Vec<Block> = Vec::new();
-        let mut guard = self.text.len();
-        for piece in pieces {
-            match piece {
-                Piece::Block(block) => blocks.push(block),
-                Piece::Statement(it) => {
-                    if let StatementKind::If { compares_name: true } = it.kind {
-                        guard = it.range.start;
-                        if !blocks.is_empty() {
-                            break;
-                        }
-                    }
-                    blocks.extend(self.block(&it, blocks.is_empty())?);
+        let mut import = None;
+        for piece in pieces.by_ref() {
+            import = alias(&piece);
+            if let Some(alias) = &import {
+                if alias != MARIMO {
+                    add(piece.start(), ViolationKind::Alias);
                 }
-                Piece::Guard(start) => {
-                    guard = start;
+                break;
+            }
+            add(piece.keyword(), ViolationKind::BeforeImport);
+        }
+        let alias = import.ok_or_else(|| not_a_notebook("it doesn't import marimo"))?;
+        let version = pieces.next_if(is_version).map(|it| it.range());
+        if version.is_none() {
+            let next = pieces.peek().map_or(self.text.len(), Piece::keyword);
+            add(next, ViolationKind::MissingVersion);
+        }
+        let mut found = None;
+        for piece in pieces.by_ref() {
+            found = app(&piece, &alias);
+            if let Some((_, call)) = &found {
+                for offset in call.keywords.iter().flat_map(|it| &it.unexpected) {
+                    add(*offset, ViolationKind::Option);
+                }
+                break;
+            }
+            add(piece.keyword(), ViolationKind::BeforeApp);
+        }
+        let (app, call) = found.ok_or_else(|| not_a_notebook("it has no `app = marimo.App()`"))?;
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut guard = None;
+        // The last one above the first cell, and whether it is right above it.
+        let mut early_guard = None;
+        let mut is_below_guard = false;
+        while let Some(piece) = pieces.next() {
+            let (start, keyword) = (piece.start(), piece.keyword());
+            let is_guard = piece.is_guard();
+            if is_guard && !blocks.is_empty() {
+                guard = Some(start);
+                break;
+            }
+            match self.take(piece, blocks.is_empty())? {
+                // marimo stops here, as if the cells were below the guard.
+                Some(block)
+                    if is_below_guard
+                        && blocks.is_empty()
+                        && block.role != Role::Setup
+                        && self.reading == Reading::Exact =>
+                {
+                    guard = early_guard;
                     break;
                 }
+                Some(block) => blocks.push(block),
+                None if !blocks.is_empty() => add(keyword, ViolationKind::BetweenCells),
+                None => add(keyword, ViolationKind::BeforeCells),
+            }
+            is_below_guard = is_guard;
+            if is_guard {
+                early_guard = Some(start);
             }
         }
-        // A guard before the first cell isn't the end of the cells.
-        if blocks.first().is_some_and(|it| guard < it.range.start) {
-            guard = self.text.len();
+        if guard.is_none() && blocks.is_empty() {
+            // There is nothing that it could be below of.
+            guard = early_guard;
+        }
+        if guard.is_none() {
+            add(self.text.len(), ViolationKind::MissingRunGuard);
+        }
+        for piece in pieces {
+            add(piece.keyword(), ViolationKind::AfterRunGuard);
         }
         if blocks.is_empty() && version.is_none() {
             return Err(not_a_notebook("it has no cells"));
         }
-        let header = 0..trim_end(&self.text[..body]).len();
-        Ok(Layout { header, body, alias, version, app, app_options, blocks, guard })
+        for comment in self.comments_outside(body, &blocks) {
+            add(comment.start, ViolationKind::Comment);
+        }
+        violations.extend(blocks.iter_mut().flat_map(|it| std::mem::take(&mut it.found)));
+        violations.sort_by_key(|it| it.offset);
+        Ok(Layout {
+            header: 0..trim_end(&self.text[..body]).len(),
+            body,
+            alias,
+            version,
+            app,
+            app_options: options::read(&call.keywords),
+            blocks,
+            guard: guard.unwrap_or(self.text.len()),
+            violations,
+        })
+    }
+
+    /// Returns the comments that are in no cell, nor in the header. Of comments
+    /// that stand together, the first.
+    fn comments_outside(&self, body: usize, blocks: &[Block]) -> Vec<Range<usize>> {
+        let mut res: Vec<Range<usize>> = Vec::new();
+        let mut blocks = blocks.iter().peekable();
+        let mut last_end = None;
+        for comment in self.comments.iter().filter(|it| body <= it.start) {
+            while blocks.next_if(|it| it.range.end <= comment.start).is_some() {}
+            if blocks.peek().is_some_and(|it| it.range.start <= comment.start) {
+                continue;
+            }
+            let goes_on = last_end.is_some_and(|end| is_blank(&self.text[end..comment.start]));
+            if !goes_on {
+                res.push(comment.clone());
+            }
+            last_end = Some(comment.end);
+        }
+        res
+    }
+
+    /// Returns the cell that a piece is, if it is one.
+    fn take(&self, piece: Piece, is_first: bool) -> Result<Option<Block>, ParseError> {
+        match piece {
+            Piece::Block(block) => Ok(Some(block)),
+            Piece::Statement(it) => self.block(&it, is_first),
+            Piece::Guard(_) => Ok(None),
+        }
     }
 
     /// Returns the cell that a statement is, if it is one.
@@ -161,14 +277,15 @@ impl Reader<'_> {
         if !item.path.is("app", "setup") {
             return None;
         }
-        let options = item.call.as_ref().map(|it| options::read(&it.keywords));
-        Some(Block {
-            range: self.extent(range),
-            role: Role::Setup,
-            name: "setup".to_owned(),
-            code: extract::setup(self.text, range, &with.body, self.reading),
-            options: options.unwrap_or_default(),
-        })
+        let code = extract::setup(self.text, range, &with.body, self.reading);
+        let mut block = self.new_block(range, Role::Setup, &code.range, item.call.as_ref());
+        if item.has_target {
+            block.is_lossy = true;
+            block.found.push(Found { offset: range.start, kind: ViolationKind::Decorator });
+        }
+        "setup".clone_into(&mut block.name);
+        block.code = code.text;
+        Some(block)
     }
 
     fn definition(
@@ -177,33 +294,40 @@ impl Reader<'_> {
         it: &Definition,
     ) -> Result<Option<Block>, ParseError> {
         let kind_of = |path: &python::Path| match path.attributes.last()?.as_str() {
-            kind @ ("cell" | "function" | "class_definition") => Some(kind.to_owned()),
+            "cell" => Some(Role::Cell),
+            "function" => Some(Role::Function),
+            "class_definition" => Some(Role::Class),
             _ => None,
         };
-        let decorator = it.decorators.iter().find(|it| kind_of(&it.path).is_some());
-        let Some(decorator) = decorator else { return Ok(None) };
-        let Some(kind) = kind_of(&decorator.path) else { return Ok(None) };
-        if !decorator.path.is("app", &kind) {
+        let mut decorators = it.decorators.iter().enumerate();
+        let Some((idx, decorator, role)) =
+            decorators.find_map(|(idx, it)| Some((idx, it, kind_of(&it.path)?)))
+        else {
+            return Ok(None);
+        };
+        if decorator.path.root.as_deref() != Some("app") || decorator.path.attributes.len() != 1 {
             return Ok(None);
         }
-        let is_cell = kind == "cell";
-        if is_cell && it.kind == DefinitionKind::Class {
+        if role == Role::Cell && it.kind == DefinitionKind::Class {
             let kind = ParseErrorKind::Unsupported("`@app.cell` on a class".to_owned());
             return Err(ParseError::at(self.text, range.start, kind));
         }
-        let options = decorator.call.as_ref().map(|it| options::read(&it.keywords));
-        let code = if is_cell {
+        let code = if role == Role::Cell {
             extract::cell(self.text, &it.body, self.reading)
         } else {
             extract::definition(self.text, range, decorator.range.end, &it.body, self.reading)
         };
-        Ok(Some(Block {
-            range: self.extent(range),
-            role: if is_cell { Role::Cell } else { Role::Definition },
-            name: it.name.clone(),
-            code,
-            options: options.unwrap_or_default(),
-        }))
+        let mut block = self.new_block(range, role, &code.range, decorator.call.as_ref());
+        // Those below `@app.function` are part of the code.
+        if 0 < idx || (role == Role::Cell && 1 < it.decorators.len()) {
+            block.is_lossy = true;
+            block
+                .found
+                .push(Found { offset: decorator.range.start, kind: ViolationKind::Decorator });
+        }
+        block.name.clone_from(&it.name);
+        block.code = code.text;
+        Ok(Some(block))
     }
 
     fn unparsable(&self, range: &Range<usize>, call: &Call) -> Option<Block> {
@@ -211,22 +335,89 @@ impl Reader<'_> {
         if !call.callee.is("app", "_unparsable_cell") {
             return None;
         }
-        let mut options = options::read(&call.keywords);
-        let name = options.shift_remove("name");
-        Some(Block {
-            range: self.extent(range),
-            role: Role::Unparsable,
-            name: name.and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default(),
-            code: extract::unparsable(argument.as_str().unwrap_or_default()),
-            options,
-        })
+        let code = match argument {
+            Literal::Str(it) => it.parts.first()?.start..it.parts.last()?.end,
+            _ => range.start..range.start,
+        };
+        let mut block = self.new_block(range, Role::Unparsable, &code, Some(call));
+        let name = block.options.shift_remove("name");
+        block.name = name.and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default();
+        if argument.as_str().is_none() {
+            block.is_lossy = true;
+            let kind = ViolationKind::UnparsableArgument;
+            block.found.push(Found { offset: range.start, kind });
+        }
+        block.code = extract::unparsable(argument.as_str().unwrap_or_default());
+        Some(block)
     }
 
-    /// Returns a statement with the rest of its last line and the indented
-    /// comments below it, which would become part of another cell if they were
-    /// left behind.
-    fn extent(&self, range: &Range<usize>) -> Range<usize> {
-        range.start..extent(self.text, range.end)
+    /// Makes a block without name and code, given where the code stands.
+    fn new_block(
+        &self,
+        statement: &Range<usize>,
+        role: Role,
+        code: &Range<usize>,
+        call: Option<&Call>,
+    ) -> Block {
+        // With the rest of its last line and the indented comments below it,
+        // which would become part of another cell if they were left behind.
+        let range = statement.start..extent(self.text, statement.end);
+        let mut res = Block { role, ..Block::new(range) };
+        let first = self.comments.partition_point(|it| it.start < res.range.start);
+        let comments = self.comments[first..].iter().take_while(|it| it.start < res.range.end);
+        let lost = comments.filter(|it| it.start < code.start || code.end <= it.start);
+        res.comments = lost.cloned().collect();
+        let comment = |it: &Range<usize>| Found { offset: it.start, kind: ViolationKind::Comment };
+        res.found.extend(res.comments.iter().map(comment));
+        if let Some(call) = call {
+            res.options = options::read(&call.keywords);
+            let unexpected: Vec<usize> =
+                call.keywords.iter().flat_map(|it| it.unexpected.iter().copied()).collect();
+            res.is_lossy = !unexpected.is_empty();
+            let option = |offset| Found { offset, kind: ViolationKind::Option };
+            res.found.extend(unexpected.into_iter().map(option));
+        }
+        res
+    }
+}
+
+impl Block {
+    /// Makes a block that has nothing.
+    pub(super) fn new(range: Range<usize>) -> Self {
+        Self {
+            range,
+            role: Role::Cell,
+            name: String::new(),
+            code: String::new(),
+            options: Map::new(),
+            comments: Vec::new(),
+            is_lossy: false,
+            found: Vec::new(),
+        }
+    }
+
+    /// Moves all places, for a block that was read from a part of the text.
+    pub(super) fn shifted(mut self, by: usize) -> Self {
+        let shift = |it: &Range<usize>| it.start + by..it.end + by;
+        self.range = shift(&self.range);
+        self.comments = self.comments.iter().map(shift).collect();
+        for found in &mut self.found {
+            found.offset += by;
+        }
+        self
+    }
+}
+
+impl Layout {
+    /// Returns the line of each violation, from 0.
+    pub(super) fn violation_lines(&self, text: &str) -> Vec<usize> {
+        let (mut line, mut at) = (0, 0);
+        let mut line_of = |it: &Found| {
+            line += text[at..it.offset].matches('\n').count();
+            at = it.offset;
+            line
+        };
+        self.violations.iter().map(&mut line_of).collect()
     }
 }
 
@@ -237,7 +428,7 @@ pub(super) fn read_cell(
     is_first: bool,
 ) -> Result<Option<Block>, ParseError> {
     let Ok(module) = python::parse_module(text) else { return Ok(None) };
-    let reader = Reader { text, reading };
+    let reader = Reader { text, reading, comments: &module.comments };
     for statement in &module.statements {
         if let Some(block) = reader.block(statement, is_first)? {
             return Ok(Some(block));
@@ -290,14 +481,27 @@ impl Piece {
     fn start(&self) -> usize {
         self.range().start
     }
+
+    /// Where it starts without decorators, which is where marimo says it is.
+    fn keyword(&self) -> usize {
+        match self.kind() {
+            Some(StatementKind::Definition(it)) => it.keyword,
+            _ => self.start(),
+        }
+    }
+
+    fn is_guard(&self) -> bool {
+        matches!(self.kind(), Some(StatementKind::If { compares_name: true }))
+            || matches!(self, Self::Guard(_))
+    }
 }
 
 /// The name by which marimo is imported, if that is what a statement does
 /// first.
 fn alias(piece: &Piece) -> Option<String> {
     let Some(StatementKind::Import(imports)) = piece.kind() else { return None };
-    let first = imports.first().filter(|it| it.module == "marimo")?;
-    Some(first.alias.clone().unwrap_or_else(|| first.module.clone()))
+    let first = imports.first().filter(|it| it.module == MARIMO)?;
+    Some(first.alias.clone().unwrap_or_else(|| MARIMO.to_owned()))
 }
 
 fn is_version(piece: &Piece) -> bool {
@@ -310,13 +514,13 @@ fn is_version(piece: &Piece) -> bool {
         )
 }
 
-fn app(piece: &Piece, alias: &str) -> Option<(Range<usize>, Map<String, Value>)> {
+fn app(piece: &Piece, alias: &str) -> Option<(Range<usize>, Call)> {
     let Some(StatementKind::Assign { name, value: python::Value::Call(call) }) = piece.kind()
     else {
         return None;
     };
     let is_app = name == "app" && call.callee.is(alias, "App");
-    is_app.then(|| (piece.range(), options::read(&call.keywords)))
+    is_app.then(|| (piece.range(), call.clone()))
 }
 
 /// Whether there is nothing but blanks before an offset in its line.

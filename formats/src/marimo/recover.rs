@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::content::is_blank;
 use super::dedent::{dedent, quotes};
 use super::extract::Reading;
-use super::layout::{self, Block, Piece, Role, extent};
+use super::layout::{self, Block, Found, Piece, Role, extent};
+use super::violation::ViolationKind;
 use crate::ParseError;
 use crate::lines::{trim, trim_start};
 use crate::python::{self, DefinitionKind, StatementKind};
@@ -39,8 +40,7 @@ pub(super) fn pieces(text: &str, reading: Reading) -> Result<Option<Vec<Piece>>,
             Some(block) => block,
             None => broken(source),
         };
-        let range = start + block.range.start..start + block.range.end;
-        res.push(Piece::Block(Block { range, ..block }));
+        res.push(Piece::Block(block.shifted(start)));
     }
     res.extend(guard.map(|line| Piece::Guard(lines.offset(line))));
     Ok(Some(res))
@@ -58,11 +58,12 @@ fn broken(source: &str) -> Block {
         ["def ", "async ", "class ", "with "].iter().any(|start| line.starts_with(start))
     };
     let block = |role, name: &str, code: String, options| Block {
-        range: 0..end,
         role,
         name: name.to_owned(),
         code,
         options,
+        found: vec![Found { offset: 0, kind: ViolationKind::SyntaxError }],
+        ..Block::new(0..end)
     };
     let header = lines.iter().position(is_header);
     let Some(header) = header.filter(|_| !source.starts_with("app.")) else {

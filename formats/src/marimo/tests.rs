@@ -176,6 +176,42 @@ fn what_stands_between_cells_stays() {
 }
 
 #[test]
+fn comments_outside_of_the_code_are_kept_above_the_cell() {
+    let text = script(&[
+        "# above\n@app.cell  # decorator\ndef _():  # header\n    # code\n    x = 1\n    return  # end",
+        "@app.cell\ndef _():\n    y = 1\n    return",
+    ]);
+    let document = parse(&text);
+    let change = |source: &str| {
+        let changes = vec![Change::Source(source.to_owned())];
+        let slots = [Slot::Keep(0), Slot::Change { origin: 1, changes }];
+        update(&*document, &slots).unwrap().document.text().to_string()
+    };
+    // Nothing has to be written anew.
+    assert!(change("z = 1").starts_with(text.split("@app.cell\ndef").next().unwrap()));
+    let expected = script(&[
+        "# above\n# decorator\n# header\n# end\n@app.cell\ndef _():\n    # code\n    x = 1\n    return (x,)",
+        "@app.cell\ndef _(x):\n    y = x\n    return",
+    ]);
+    assert_eq!(change("y = x"), expected);
+}
+
+#[test]
+fn decorators_that_would_be_lost_are_not_written_over() {
+    let text = script(&[
+        "@app.cell\n@cache\ndef _():\n    x = 1\n    return",
+        "@app.cell\ndef _():\n    y = 1\n    return",
+    ]);
+    let document = parse(&text);
+    let change = |source: &str| {
+        let changes = vec![Change::Source(source.to_owned())];
+        update(&*document, &[Slot::Keep(0), Slot::Change { origin: 1, changes }])
+    };
+    assert!(change("z = 1").is_ok());
+    assert!(matches!(change("y = x"), Err(PrintError::Lossy { line: 7 })));
+}
+
+#[test]
 fn header_and_options_are_attributes() {
     let block = "# /// script\n# dependencies = []\n# ///";
     let text = format!("#!/bin/sh\n{block}\n\n\n{}", script(&["@app.cell\ndef _():\n    return"]))

@@ -36,9 +36,9 @@ pub(super) fn cell(entry: &Entry, role: Role) -> Cell {
                 Cell::new(CellKind::Code, uncomment(code))
             }
         }
-        Role::Setup | Role::Definition => Cell::new(CellKind::Code, uncomment(code)),
+        Role::Setup | Role::Function | Role::Class => Cell::new(CellKind::Code, uncomment(code)),
     };
-    if role != Role::Definition {
+    if !role.is_definition() {
         res.marimo.insert("name".to_owned(), Value::String(entry.name.clone()));
     }
     res.marimo.extend(entry.options.clone());

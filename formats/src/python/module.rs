@@ -19,7 +19,11 @@ use super::{
 pub(crate) fn parse_module(text: &str) -> Result<Module, PythonError> {
     with_syntax(text, |tree, tokens| {
         let reader = Reader { text, tokens };
-        Ok(Module { statements: tree.body.iter().map(|it| reader.statement(it)).collect() })
+        let comments = tokens.iter().filter(|it| it.kind() == TokenKind::Comment);
+        Ok(Module {
+            statements: tree.body.iter().map(|it| reader.statement(it)).collect(),
+            comments: comments.map(range).collect(),
+        })
     })
 }
 

@@ -9,6 +9,8 @@ use super::{Call, Path, StringConstant, Value};
 pub(crate) struct Module {
     /// The statements, in order.
     pub(crate) statements: Vec<Statement>,
+    /// The comments, in order.
+    pub(crate) comments: Vec<Range<usize>>,
 }
 
 /// A top-level statement.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ruff_python_ast::{Expr, ExprCall, Number};
+use ruff_text_size::Ranged;
 
 use super::range;
 
@@ -96,6 +97,9 @@ pub(crate) struct Keyword {
     pub(crate) name: Option<String>,
     /// Its value.
     pub(crate) value: Literal,
+    /// Where something stands that is neither a constant nor a list of them:
+    /// the argument, or elements of the list.
+    pub(crate) unexpected: Vec<usize>,
 }
 
 pub(super) fn value(text: &str, expr: &Expr) -> Value {
@@ -109,9 +113,19 @@ pub(super) fn value(text: &str, expr: &Expr) -> Value {
 }
 
 pub(super) fn call(text: &str, call: &ExprCall) -> Call {
-    let keyword = |it: &ruff_python_ast::Keyword| Keyword {
-        name: it.arg.as_ref().map(ToString::to_string),
-        value: literal(text, &it.value),
+    let keyword = |it: &ruff_python_ast::Keyword| {
+        let value = literal(text, &it.value);
+        let unexpected = match (&it.value, &value) {
+            (Expr::List(list), Literal::List(items)) if it.arg.is_some() => {
+                let others = list.elts.iter().zip(items);
+                let others = others.filter(|(_, item)| **item == Literal::Other);
+                others.map(|(element, _)| element.start().to_usize()).collect()
+            }
+            (_, Literal::Other) => vec![it.start().to_usize()],
+            _ if it.arg.is_none() => vec![it.start().to_usize()],
+            _ => Vec::new(),
+        };
+        Keyword { name: it.arg.as_ref().map(ToString::to_string), value, unexpected }
     };
     Call {
         callee: path(&call.func),
