@@ -41,6 +41,8 @@ pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
 pub use format::{Carry, Document, Format, FormatName, Printed, detect, format};
 pub use marimo::{
-    Violation, ViolationKind, regenerate as regenerate_marimo, violations as marimo_violations,
+    Names as MarimoNames, Outline as MarimoOutline, OutlinedCell as MarimoOutlinedCell, Violation,
+    ViolationKind, outline as outline_marimo, regenerate as regenerate_marimo,
+    violations as marimo_violations,
 };
 pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};

@@ -31,6 +31,7 @@ mod header;
 mod layout;
 mod markdown;
 mod options;
+mod outline;
 mod recover;
 mod regenerate;
 mod splice;
@@ -43,6 +44,7 @@ mod violation;
 use std::sync::Arc;
 
 use self::document::Script;
+pub use self::outline::{Names, Outline, OutlinedCell, outline};
 pub use self::regenerate::regenerate;
 pub use self::violation::{Violation, ViolationKind, violations};
 use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::content::Content;
 use super::extract::Reading;
-use super::layout::{self, Found};
+use super::layout::{self, Found, Layout};
 use crate::ParseError;
 
 /// Something in a marimo script that doesn't survive marimo's own save.
@@ -103,10 +103,15 @@ impl ViolationKind {
 pub fn violations(text: &str) -> Result<Vec<Violation>, ParseError> {
     let content = Content::new(Arc::from(text));
     let layout = layout::read(content.text(), Reading::Kept)?;
+    Ok(of_layout(&content, &layout))
+}
+
+/// The same for a script that was read.
+pub(super) fn of_layout(content: &Content, layout: &Layout) -> Vec<Violation> {
     let first_line = content.line(0);
     let lines = layout.violation_lines(content.text());
     let at = |(it, line): (&Found, usize)| Violation { line: first_line + line, kind: it.kind };
-    Ok(layout.violations.iter().zip(lines).map(at).collect())
+    layout.violations.iter().zip(lines).map(at).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,57 @@
+//! Answers what nbsync makes of marimo scripts, for `tests/conformance`.
+//!
+//! One script a line on stdin, as a JSON string; one JSON object a line on
+//! stdout: `regen` is what marimo would save, `ir` what it reads, each an object
+//! with `ok` or `error`.
+
+use std::io::{self, BufWriter, Write as _};
+
+use nbsync_formats::{ParseError, outline_marimo, regenerate_marimo};
+use serde_json::{Value, json};
+
+fn main() -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    for line in io::stdin().lines() {
+        let text: String = serde_json::from_str(&line?)?;
+        let answer = json!({"regen": result(regenerate_marimo(&text)), "ir": result(ir(&text))});
+        writeln!(out, "{answer}")?;
+    }
+    out.flush()
+}
+
+fn result(res: Result<impl Into<Value>, ParseError>) -> Value {
+    match res {
+        Ok(value) => json!({"ok": value.into()}),
+        Err(error) => json!({"error": error.to_string()}),
+    }
+}
+
+fn ir(text: &str) -> Result<Value, ParseError> {
+    let outline = outline_marimo(text)?;
+    let cells = outline.cells.into_iter().map(|cell| {
+        let names = cell.names.map(|it| {
+            json!({
+                "defs": it.defs,
+                "refs": it.refs,
+                "temporaries": it.temporaries,
+                "deleted_refs": it.deleted_refs,
+                "is_async": it.is_async,
+                "is_sql": it.is_sql,
+            })
+        });
+        json!({
+            "kind": cell.kind,
+            "name": cell.name,
+            "code": cell.code,
+            "options": cell.options,
+            "names": names,
+        })
+    });
+    let violations = outline.violations.iter().map(|it| json!([it.kind.code(), it.line]));
+    Ok(json!({
+        "header": outline.header,
+        "app": outline.app,
+        "cells": cells.collect::<Value>(),
+        "violations": violations.collect::<Value>(),
+    }))
+}

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""nbsync's marimo beside the real one: what is read, what is saved, what cells define and refer to.
+
+Prints one line a set: how many notebooks are identical, of how many. Needs the example
+`marimo-answers` of the crate `nbsync-formats`, and PYTHONHASHSEED=0.
+
+usage: tests/conformance/marimo_run.py [--corpus DIR] [--notebooks N] [--mutants N] [--show N] [SET]...
+"""
+
+import argparse
+import concurrent.futures
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import marimo_notebooks as notebooks
+from marimo._ast.compiler import compile_cell
+from marimo._ast.toplevel import TopLevelStatus
+from marimo._convert.converters import MarimoConvert
+from marimo._schemas import serialization as ir
+from support import views
+from support.daemon import target
+from support.report import Report
+
+# Of several annotations of a name, marimo takes that of the status that comes last in a set of objects, which
+# depends on where they are in memory. Here it is the last cell.
+TopLevelStatus.__hash__ = lambda self: int(self.cell_id)
+
+KINDS = {
+    ir.SetupCell: "setup",
+    ir.FunctionCell: "function",
+    ir.ClassCell: "class",
+    ir.UnparsableCell: "unparsable",
+}
+
+# marimo's sentences, by nbsync's words. What has none here, marimo does without a word.
+VIOLATIONS = {
+    "alias": "`marimo` is typically not imported with an alias. ",
+    "missing-version": "Expected `__generated_with` assignment for marimo version number.",
+    "missing-run-guard": "Expected run guard statement",
+    "before-import": "Unexpected statement (expected marimo import)",
+    "before-app": "Unexpected statement, expected App initialization.",
+    "before-cells": "Unexpected statement, expected cell definitions.",
+    "between-cells": "Unexpected statement, expected body cell definition.",
+    "option": "Unexpected value for keyword argument",
+    "syntax-error": "Cell contains a syntax error and could not be parsed",
+}
+
+
+# --- what marimo says ----------------------------------------------------------------------------
+
+
+def marimo_ir(text):
+    notebook = views.load(text)
+    if not notebook.valid:
+        raise ValueError("only a header")
+    cells = []
+    for cell in notebook.cells:
+        kind, options = KINDS.get(type(cell), "cell"), dict(cell.options)
+        name = options.pop("name", None) if kind == "unparsable" else cell.name
+        cells.append({"kind": kind, "name": name, "code": cell.code, "options": options})
+    violations = Counter(it.description for it in notebook.violations)
+    header = notebook.header.value if notebook.header else ""
+    return notebook, {"header": header, "app": notebook.app.options, "cells": cells, "violations": violations}
+
+
+def marimo_names(idx, code):
+    try:
+        cell = compile_cell(code, cell_id=str(idx))
+    except Exception:
+        return None
+    prefix = f"_cell_{idx}"
+    # As they are written; those of imports are never mangled.
+    temporaries = {it.removeprefix(prefix) if it.startswith(prefix + "_") else it for it in cell.temporaries}
+    return {
+        "defs": sorted(cell.defs),
+        "refs": sorted(cell.refs),
+        "temporaries": sorted(temporaries),
+        "deleted_refs": sorted(cell.deleted_refs),
+        "is_async": cell.is_coroutine(),
+        "is_sql": cell.language == "sql",
+    }
+
+
+# --- what nbsync says ----------------------------------------------------------------------------
+
+
+def nbsync(texts):
+    program = os.environ.get("NBSYNC_MARIMO_ANSWERS") or target() / "release/examples/marimo-answers"
+    lines = "".join(json.dumps(text) + "\n" for text in texts)
+    res = subprocess.run([program], input=lines.encode(), capture_output=True, check=False)
+    answers = [json.loads(line) for line in res.stdout.splitlines()]
+    if res.returncode != 0 or len(answers) != len(texts):
+        at = texts[len(answers)] if len(answers) < len(texts) else ""
+        raise RuntimeError(f"exited {res.returncode} at {at!r}: {res.stderr.decode()[-2000:]}")
+    return answers
+
+
+# --- comparing -------------------------------------------------------------------------------------
+
+
+def compare(text, answer, asks):
+    """Returns what differs, as pairs of a word and what marimo and nbsync say."""
+    try:
+        notebook, expected = marimo_ir(text)
+    except Exception as error:
+        if "error" in answer["ir"]:
+            return []
+        return [("refused", f"marimo: {type(error).__name__}: {error}")]
+    if "ok" not in answer["ir"]:
+        return [("refuses", "nbsync: " + answer["ir"]["error"])]
+    res, got = [], answer["ir"]["ok"]
+    names = [cell.pop("names") for cell in got["cells"]]
+    for cell in got["cells"]:
+        if cell["kind"] == "unparsable" and cell["name"] == "":
+            cell["name"] = None
+    for cell in expected["cells"]:
+        if cell["kind"] == "unparsable" and not isinstance(cell["name"], str):
+            cell["name"] = None
+        # An empty name is none.
+        cell["name"] = cell["name"] or None
+    got["violations"] = Counter(VIOLATIONS[code] for code, _ in got["violations"] if code in VIOLATIONS)
+    expected["violations"] = Counter(
+        {key: n for key, n in expected["violations"].items() if key in VIOLATIONS.values()}
+    )
+    for key in ("header", "app", "cells", "violations"):
+        if got[key] != expected[key]:
+            res.append((f"ir {key}", difference(expected[key], got[key])))
+    if "names" in asks and not res:
+        for idx, (cell, found) in enumerate(zip(expected["cells"], names)):
+            wanted = marimo_names(idx, cell["code"])
+            if wanted != found:
+                keys = [key for key in wanted or () if found and wanted[key] != found[key]]
+                wanted = wanted and {key: wanted[key] for key in keys}
+                found = found and {key: found[key] for key in keys}
+                res.append(("names", f"{cell['code']}\n--- marimo: {wanted}\n--- nbsync: {found}"))
+    if "regen" in asks:
+        try:
+            saved = views.keep_version(views.save_marimo(notebook, text), text)
+        except Exception as error:
+            res.append(("regen fails", f"marimo: {type(error).__name__}: {error}"))
+        else:
+            found = answer["regen"].get("ok")
+            if saved != found:
+                res.append(("regen", difference(saved, found or str(answer["regen"]))))
+    return res
+
+
+def difference(expected, got):
+    if isinstance(expected, list):
+        for idx, (left, right) in enumerate(zip(expected, got)):
+            if left != right:
+                return f"cell {idx}\n--- marimo: {left}\n--- nbsync: {right}"
+        return f"{len(expected)} cells, nbsync {len(got)}"
+    if not isinstance(expected, str):
+        return f"\n--- marimo: {expected}\n--- nbsync: {got}"
+    left, right = expected.split("\n"), got.split("\n")
+    for no, (one, two) in enumerate(zip([*left, None], [*right, None])):
+        if one != two:
+            near = lambda lines: "\n".join(lines[max(0, no - 2) : no + 4])
+            return f"line {no + 1}\n--- marimo:\n{near(left)}\n--- nbsync:\n{near(right)}"
+    return "the same?"
+
+
+def run_batch(texts, asks):
+    """Returns the number of notebooks, of cells, and for each that differs its text and what differs."""
+    answers = nbsync(texts)
+    differing, n_cells = [], 0
+    for text, answer in zip(texts, answers, strict=True):
+        n_cells += len(answer["ir"].get("ok", {}).get("cells", ()))
+        found = compare(text, answer, asks)
+        if found:
+            differing.append((text, found))
+    return len(texts), n_cells, differing
+
+
+# --- the sets ----------------------------------------------------------------------------------------
+
+
+def batched(make, n, size=100):
+    return [(make, start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def generated(start, end):
+    return [notebooks.notebook(seed) for seed in range(start, end)]
+
+
+def mutants(start, end):
+    res = []
+    for seed in range(start, end):
+        # Ten of each.
+        text = notebooks.notebook(f"base {seed // 10}")
+        res.append(notebooks.mutant(text, seed))
+    return res
+
+
+def real_python(start, end):
+    res = []
+    for file in notebooks.python_files()[start:end]:
+        try:
+            res += notebooks.cut(file.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, RecursionError):
+            continue
+    return res
+
+
+class Files:
+    """The files of a corpus, as marimo notebooks. Picklable."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def __call__(self, start, end):
+        res = []
+        for file in self.files[start:end]:
+            text = file.read_text(encoding="utf-8")
+            if file.suffix == ".ipynb":
+                try:
+                    text = MarimoConvert.from_ipynb(text).to_py()
+                except Exception:
+                    continue
+            res.append(text)
+        return res
+
+
+class MutantsOf(Files):
+    def __init__(self, files, n_each):
+        super().__init__(files)
+        self.n_each = n_each
+
+    def __call__(self, start, end):
+        res = []
+        for at, text in enumerate(super().__call__(start, end)):
+            res += [notebooks.mutant(text, f"{start + at} {n}") for n in range(self.n_each)]
+        return res
+
+
+def work(job):
+    make, start, end, asks = job
+    started = time.monotonic()
+    return *run_batch(make(start, end), asks), time.monotonic() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--corpus", type=Path, default=os.environ.get("NBSYNC_CORPUS"))
+    parser.add_argument("--notebooks", type=int, default=20_000)
+    parser.add_argument("--mutants", type=int, default=50_000)
+    parser.add_argument("--show", type=int, default=5, help="differences to print of each kind")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("sets", nargs="*")
+    args = parser.parse_args()
+    files = sorted(Path(args.corpus).rglob("*")) if args.corpus else []
+    scripts = [it for it in files if "marimo" in it.parts and it.suffix == ".py" and it.name != "__init__.py"]
+    ipynb = [it for it in files if it.suffix == ".ipynb"]
+    everything = ("ir", "names", "regen")
+    sets = {
+        "wheel": (batched(Files(scripts), len(scripts), 20), everything),
+        "ipynb": (batched(Files(ipynb), len(ipynb), 20), everything),
+        "generated": (batched(generated, args.notebooks), everything),
+        "mutants": (batched(mutants, args.mutants, 500), ("ir",)),
+        "wheel-mutants": (batched(MutantsOf(scripts, 20), len(scripts), 10), ("ir",)),
+        "python": (batched(real_python, len(notebooks.python_files()), 20), everything),
+    }
+    report = Report()
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        for name in args.sets or sets:
+            jobs, asks = sets[name]
+            jobs = [(make, start + args.first, end + args.first, asks) for make, start, end in jobs]
+            run_set(name, pool, jobs, report, args.show)
+    report.finish()
+
+
+def run_set(name, pool, jobs, report, n_shown):
+    started = time.monotonic()
+    n_notebooks = n_cells = n_differing = 0
+    kinds = Counter()
+    for total, cells, differing, _ in pool.map(work, jobs):
+        n_notebooks, n_cells = n_notebooks + total, n_cells + cells
+        n_differing += len(differing)
+        for text, found in differing:
+            for kind, detail in found[:1]:
+                kinds[kind] += 1
+                if kinds[kind] <= n_shown:
+                    print(f"DIFF {name} {kind}: {detail}\n=== text\n{text}\n===", flush=True)
+    seconds = time.monotonic() - started
+    summary = f"{name}: {n_notebooks - n_differing} / {n_notebooks} identical, {n_cells} cells"
+    print(f"{summary} {dict(kinds)} ({seconds:.0f} s)", flush=True)
+    report.check(n_differing == 0, name, summary)
+
+
+if __name__ == "__main__":
+    main()
