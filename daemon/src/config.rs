@@ -10,6 +10,7 @@
 
 mod error;
 mod find;
+pub mod jupytext;
 mod patterns;
 mod read;
 mod settings;

@@ -107,7 +107,7 @@ pub(crate) enum End {
     Synced(Box<Synced>),
     /// Something has to happen first.
     Wait(Wait),
-    /// The source is gone.
+    /// The source is gone, and all else that the user owns of the notebook.
     SourceGone,
 }
 
@@ -197,7 +197,9 @@ fn run(
     for (idx, replica) in known.iter_mut().enumerate() {
         sights.push(look(context, replica, start.touched.contains(&idx))?);
     }
-    if matches!(sights[0], Sight::Absent) {
+    // What the user owns is made again as long as one of it is there.
+    let n_owned = known.iter().filter(|replica| replica.spec.is_owned()).count();
+    if sights[..n_owned].iter().all(|sight| matches!(sight, Sight::Absent)) {
         return Ok(End::SourceGone);
     }
     let is_missing = |(sight, replica): (&Sight, &Replica)| {
@@ -214,12 +216,15 @@ fn run(
     if is_unchanged && start.is_complete && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
-    let before = load(context, start);
+    let before = load(context, start).map(|base| as_written_now(base, &known));
     if before.is_none() {
         // The files are all there is to know it from.
-        known.truncate(1);
-        known[0].digest = None;
-        sights = vec![look(context, &mut known[0], true)?];
+        known.truncate(n_owned);
+        sights.clear();
+        for replica in &mut known {
+            replica.digest = None;
+            sights.push(look(context, replica, true)?);
+        }
     }
     let (specs, base) = complete(context, before.as_ref(), &known, &sights)?;
     if is_unchanged && base.is_some() && specs.len() == known.len() && start.late.is_none() {
@@ -286,6 +291,15 @@ fn load(context: &Context<'_>, start: &Start<'_>) -> Option<Arc<Base>> {
         Ok(None) => lost("the stored base is missing"),
         Err(err) => lost(&chain(&err)),
     }
+}
+
+/// Reads the texts of a base with the options that hold by now.
+fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
+    let dialects = || known.iter().map(|replica| &replica.spec.dialect);
+    if base.replicas.iter().zip(dialects()).any(|(was, is)| was.dialect.options != is.options) {
+        Arc::make_mut(&mut base).take_dialects(dialects());
+    }
+    base
 }
 
 fn check_safety(

@@ -21,6 +21,10 @@ pub struct Dirs {
     pub runtime: Utf8PathBuf,
     /// What the user has told git to ignore everywhere (`core.excludesFile`).
     pub git_excludes: Option<Utf8PathBuf>,
+    /// Where jupytext looks for a configuration that no folder of a notebook has.
+    pub jupytext: Vec<Utf8PathBuf>,
+    /// Folders above which jupytext doesn't look (`JUPYTEXT_CEILING_DIRECTORIES`).
+    pub jupytext_ceilings: Vec<Utf8PathBuf>,
 }
 
 /// Why the folders of the user are not known.
@@ -59,6 +63,8 @@ impl Dirs {
             runtime,
             git_excludes: ignore::gitignore::gitconfig_excludes_path()
                 .and_then(|path| Utf8PathBuf::from_path_buf(path).ok()),
+            jupytext: jupytext_from_env(&home),
+            jupytext_ceilings: paths_from_env("JUPYTEXT_CEILING_DIRECTORIES").unwrap_or_default(),
             home,
         })
     }
@@ -71,8 +77,29 @@ impl Dirs {
             state: folder.join("state"),
             runtime: folder.join("runtime"),
             git_excludes: None,
+            jupytext: Vec::new(),
+            jupytext_ceilings: Vec::new(),
         }
     }
+}
+
+/// The folders of the user and of the system, as jupytext 1.19.6 has them.
+fn jupytext_from_env(home: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let user = paths_from_env("XDG_CONFIG_HOME");
+    let system = paths_from_env("XDG_CONFIG_DIRS");
+    let user = user.unwrap_or_else(|| vec![home.join(".config"), home.to_owned()]);
+    let system = system.unwrap_or_else(|| vec!["/usr/local/share".into(), "/usr/share".into()]);
+    user.iter()
+        .chain(&system)
+        .flat_map(|folder| [folder.join("jupytext"), folder.clone()])
+        .collect()
+}
+
+/// The paths in a variable, without those that are relative.
+fn paths_from_env(name: &str) -> Option<Vec<Utf8PathBuf>> {
+    let value = std::env::var(name).ok()?;
+    let paths = value.split(':').map(Utf8PathBuf::from);
+    Some(paths.filter(|path| path.is_absolute()).collect())
 }
 
 fn runtime_without_env() -> Utf8PathBuf {

@@ -109,6 +109,9 @@ pub trait Disk: Send + Sync {
     /// of its own, and returns its path.
     fn create_workdir(&self, dir: &Utf8Path) -> Result<Utf8PathBuf, WriteError>;
 
+    /// Makes a folder of the user's and those above it, as far as they are missing.
+    fn create_folder(&self, dir: &Utf8Path) -> Result<(), WriteError>;
+
     /// Looks whether somebody wrote to a displaced file after it was displaced.
     ///
     /// An editor that had the file open when it was exchanged saves into the

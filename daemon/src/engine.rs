@@ -12,6 +12,7 @@
 
 mod apply;
 mod bases;
+mod claims;
 mod describe;
 mod discover;
 mod flush;
@@ -28,6 +29,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::jupytext::{JupytextConfigs, is_jupytext_config};
 use crate::dirs::Dirs;
 use crate::disk::{Disk, Stamp};
 use crate::error::chain;
@@ -39,6 +41,7 @@ use crate::tree::Tree;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
 use bases::Bases;
+use claims::File;
 use flush::Waiting;
 use history::{Archive, LateWriter};
 use pairing::{Due, Pairing};
@@ -52,6 +55,9 @@ const WALK: Duration = Duration::from_mins(10);
 
 /// How often old versions are forgotten.
 const COLLECT: Duration = Duration::from_hours(1);
+
+/// How long jupytext may take from one file of a pair to the next.
+const JUPYTEXT: Duration = Duration::from_millis(300);
 
 /// What an engine is made of.
 pub(crate) struct Parts {
@@ -71,6 +77,15 @@ pub(crate) struct Parts {
 pub(crate) struct Engine {
     parts: Parts,
     pairings: BTreeMap<Utf8PathBuf, Pairing>,
+    /// The notebooks of the user, and what they say about pairs.
+    files: BTreeMap<Utf8PathBuf, File>,
+    /// Files of which that may have changed.
+    to_ask: Vec<Utf8PathBuf>,
+    /// Whether files may belong together otherwise than they did.
+    needs_forming: bool,
+    jupytext: JupytextConfigs,
+    /// Pairings whose files jupytext is writing, and until when that is to be expected.
+    busy: HashMap<Utf8PathBuf, Instant>,
     /// The source of the pairing that a file belongs to.
     by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
     due: BTreeMap<Utf8PathBuf, Due>,
@@ -113,9 +128,15 @@ impl Engine {
     pub(crate) fn new(parts: Parts, now: Instant) -> Self {
         let archive =
             Archive::new(Arc::clone(&parts.disk), Arc::clone(&parts.store), parts.tree.root());
+        let jupytext = parts.tree.jupytext(&parts.dirs);
         let mut engine = Self {
             parts,
             pairings: BTreeMap::new(),
+            files: BTreeMap::new(),
+            to_ask: Vec::new(),
+            needs_forming: false,
+            jupytext,
+            busy: HashMap::new(),
             by_path: HashMap::new(),
             due: BTreeMap::new(),
             bases: Bases::default(),
@@ -155,6 +176,7 @@ impl Engine {
             WatchEvent::Touched(path) => self.touched(&path, now),
             WatchEvent::Appeared(folder) => self.appeared(&folder, now),
             WatchEvent::Gone(path) => self.gone(&path, now),
+            WatchEvent::Replacing(path) => self.replacing(&path, now),
             WatchEvent::Overflow => self.rescan(now),
             WatchEvent::Failed(reason) => {
                 tracing::warn!(reason, "watching failed; the tree is read again");
@@ -171,8 +193,19 @@ impl Engine {
         if path.file_name() == Some(".gitignore") {
             // What was left alone may be wanted now.
             self.walk_below(path.parent().unwrap_or(Utf8Path::new("")), now);
+        } else if path.file_name().is_some_and(is_jupytext_config) {
+            self.pair_anew(now);
         } else if self.parts.tree.is_candidate(&path) {
             self.discover(vec![path], now);
+        }
+    }
+
+    /// Leaves a pairing alone for a moment, because jupytext is writing all its files. It
+    /// refuses to go on when one of them changes meanwhile.
+    fn replacing(&mut self, path: &Utf8Path, now: Instant) {
+        let path = self.parts.tree.relative(path);
+        if let Some(source) = path.and_then(|path| self.by_path.get(path)) {
+            self.busy.insert(source.clone(), now + JUPYTEXT);
         }
     }
 
@@ -208,7 +241,23 @@ impl Engine {
         }
         if path.file_name() == Some(".gitignore") {
             self.walk_below(path.parent().unwrap_or(Utf8Path::new("")), now);
+        } else if path.file_name().is_some_and(is_jupytext_config) {
+            self.pair_anew(now);
         }
+    }
+
+    /// Reads the configurations of jupytext anew.
+    fn pair_anew(&mut self, now: Instant) {
+        self.jupytext.forget();
+        let paths: Vec<Utf8PathBuf> = self.files.keys().cloned().collect();
+        // Whether a file's language matters depends on them.
+        for (path, found) in paths.iter().zip(self.detect(&paths)) {
+            if let (Some((_, said)), Some(file)) = (found, self.files.get_mut(path)) {
+                file.said = said;
+            }
+        }
+        self.claim_all_anew();
+        self.form(now);
     }
 
     /// Makes the pairing of a file due, if it has one.
@@ -251,6 +300,10 @@ impl Engine {
             self.sweep(now);
         }
         self.work(now);
+        for path in std::mem::take(&mut self.to_ask) {
+            self.claim_anew(&path);
+        }
+        self.form(now);
         self.commit();
         self.look_for_late_writers(now);
         self.answer_flushes(now);
@@ -344,17 +397,19 @@ impl Engine {
         let tree = Walker::new(&root, &config, &self.parts.dirs).map_err(|err| chain(&err))?;
         self.parts.config = config;
         self.parts.tree = Box::new(tree);
+        self.jupytext.forget();
         // What is left alone now is no longer paired; its files stay as they are.
         let left: Vec<Utf8PathBuf> = self
             .pairings
-            .keys()
-            .filter(|source| !self.parts.tree.admits_file(source))
-            .cloned()
+            .iter()
+            .filter(|(_, it)| !it.owned().any(|spec| self.parts.tree.admits_file(&spec.path)))
+            .map(|(source, _)| source.clone())
             .collect();
         for source in left {
             self.forget(&source);
         }
         self.plain.clear();
+        self.claim_all_anew();
         self.rescan(now);
         let all: Vec<Utf8PathBuf> = self.pairings.keys().cloned().collect();
         for source in all {

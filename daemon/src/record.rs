@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nbsync_formats::{Carry, FormatName, Notebook};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::sync::base::{Base, BaseReplica, Dialect};
 use crate::sync::edit::{CellKey, NextKey};
@@ -42,6 +43,8 @@ struct ReplicaRecord {
     format: FormatName,
     extension: String,
     carry_all: bool,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    options: Map<String, Value>,
     keys: Vec<Option<CellKey>>,
     text: String,
 }
@@ -55,6 +58,7 @@ pub(crate) fn to_bytes(base: &Base) -> Result<Vec<u8>, RecordError> {
             format: replica.dialect.format,
             extension: replica.dialect.extension.clone(),
             carry_all: replica.dialect.carry == Carry::All,
+            options: Map::clone(&replica.dialect.options),
             keys: replica.keys.clone(),
             text: replica.document.text().to_string(),
         })
@@ -78,15 +82,16 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Base, RecordError> {
     let mut replicas = Vec::with_capacity(record.replicas.len());
     for (idx, replica) in record.replicas.into_iter().enumerate() {
         let carry = if replica.carry_all { Carry::All } else { Carry::Shown };
-        let dialect = Dialect { format: replica.format, extension: replica.extension, carry };
+        let ReplicaRecord { format, extension, options, keys, text, carry_all: _ } = replica;
+        let dialect = Dialect { format, extension, carry, options: Arc::new(options) };
         let document = dialect
             .format()
-            .parse(replica.text.into(), &dialect.extension)
+            .parse(text.into(), &dialect.extension)
             .map_err(|_| RecordError::Text(idx))?;
-        if document.notebook().cells.len() != replica.keys.len() {
+        if document.notebook().cells.len() != keys.len() {
             return Err(RecordError::Text(idx));
         }
-        replicas.push(BaseReplica { dialect, document: Arc::from(document), keys: replica.keys });
+        replicas.push(BaseReplica { dialect, document: Arc::from(document), keys });
     }
     if record.keys.len() != record.notebook.cells.len() {
         return Err(RecordError::Text(0));

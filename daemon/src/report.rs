@@ -66,6 +66,9 @@ pub struct NotebookStatus {
     /// Why not, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What else the user should know: files that are named as a pair and can't be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// All replicas, the source first.
     pub replicas: Vec<ReplicaStatus>,
 }
@@ -107,6 +110,9 @@ pub struct ReplicaStatus {
 pub enum Role {
     /// The file that its user owns and keeps in git.
     Source,
+    /// Another file that its user owns, because jupytext or `nbsync pair` has paired it with
+    /// the source. It is kept in sync, and never removed or moved.
+    Paired,
     /// A file that nbsync made of it, in another format.
     Shadow,
 }

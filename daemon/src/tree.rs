@@ -2,6 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::config::jupytext::JupytextConfigs;
+use crate::dirs::Dirs;
 use crate::git::{self, GitOperation};
 use crate::walk::{Walk, Walker};
 
@@ -21,6 +23,15 @@ pub(crate) trait Tree: Send + Sync {
     /// Whether a file would be a candidate if it were there.
     fn admits_file(&self, path: &Utf8Path) -> bool;
 
+    /// Why a file that a notebook names as its pair is not touched, if it isn't.
+    ///
+    /// Names come from files that anybody may have written. What git ignores counts, as
+    /// many teams have only one file of each pair in git.
+    fn refuses_member(&self, path: &Utf8Path) -> Option<&'static str> {
+        let is_hidden = path.iter().any(|name| name.starts_with('.'));
+        is_hidden.then_some("it is hidden")
+    }
+
     /// Whether there is a file that may be a notebook.
     fn is_candidate(&self, path: &Utf8Path) -> bool;
 
@@ -29,6 +40,11 @@ pub(crate) trait Tree: Send + Sync {
 
     /// Returns what git is doing to the files.
     fn git_operation(&self) -> Option<GitOperation>;
+
+    /// Returns the configurations of jupytext in the folders of this tree and above it.
+    fn jupytext(&self, _dirs: &Dirs) -> JupytextConfigs {
+        JupytextConfigs::none()
+    }
 
     /// Returns an absolute path relative to the root, or `None` if it is not below.
     fn relative<'a>(&self, path: &'a Utf8Path) -> Option<&'a Utf8Path> {
@@ -59,6 +75,10 @@ impl Tree for Walker {
         self.admits_file(path)
     }
 
+    fn refuses_member(&self, path: &Utf8Path) -> Option<&'static str> {
+        self.refuses_member(path)
+    }
+
     fn is_candidate(&self, path: &Utf8Path) -> bool {
         self.is_candidate(path)
     }
@@ -69,5 +89,9 @@ impl Tree for Walker {
 
     fn git_operation(&self) -> Option<GitOperation> {
         git::operation_in_progress(self.root())
+    }
+
+    fn jupytext(&self, dirs: &Dirs) -> JupytextConfigs {
+        JupytextConfigs::new(dirs)
     }
 }

@@ -10,6 +10,7 @@
 mod descend;
 mod git_rules;
 mod link;
+mod member;
 mod names;
 mod scope;
 

@@ -39,6 +39,9 @@ pub enum WatchEvent {
     /// A file or a folder went. Editors do this in the middle of a save, so it
     /// may be back already.
     Gone(Utf8PathBuf),
+    /// jupytext is writing the next version of this file, and maybe the others of its
+    /// pair.
+    Replacing(Utf8PathBuf),
     /// Events were lost: everything has to be looked at again.
     Overflow,
     /// Watching failed in some way; everything has to be looked at again.

@@ -1,9 +1,10 @@
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot};
 
@@ -36,6 +37,13 @@ pub trait Format: Sync {
     /// Whether the format stores what running a cell produced.
     fn has_outputs(&self) -> bool {
         false
+    }
+
+    /// Returns the format with the options that jupytext has for a folder, if it knows
+    /// any. They are those that can stand below `jupytext` in metadata; what a text says
+    /// of itself comes first.
+    fn with_options(&self, _options: &Arc<Map<String, Value>>) -> Option<Box<dyn Format>> {
+        None
     }
 
     /// Whether a text looks like this format. Cheap; [`parse`](Self::parse) has
@@ -163,6 +171,28 @@ pub fn format(name: FormatName) -> &'static dyn Format {
         FormatName::Marimo => &crate::marimo::Marimo,
         FormatName::Percent => &crate::percent::PERCENT,
         FormatName::Hydrogen => &crate::percent::HYDROGEN,
+    }
+}
+
+/// A format as the files of a folder are written.
+pub struct Configured {
+    name: FormatName,
+    own: Option<Box<dyn Format>>,
+}
+
+impl Configured {
+    /// Takes the options that jupytext has for the folder.
+    pub fn new(name: FormatName, options: &Arc<Map<String, Value>>) -> Self {
+        let own = if options.is_empty() { None } else { format(name).with_options(options) };
+        Self { name, own }
+    }
+}
+
+impl Deref for Configured {
+    type Target = dyn Format;
+
+    fn deref(&self) -> &Self::Target {
+        self.own.as_deref().unwrap_or_else(|| format(self.name))
     }
 }
 

@@ -105,6 +105,12 @@ pub(crate) fn by_extension(extension: &str) -> Option<&'static Script> {
     SCRIPTS.iter().find(|script| script.extension == extension)
 }
 
+/// Whether files with this extension, given with its dot, are scripts in which cells
+/// can be marked.
+pub fn is_script(extension: &str) -> bool {
+    by_extension(extension).is_some()
+}
+
 /// Returns how scripts of a language are written, whatever name a kernel has
 /// for it.
 pub(crate) fn by_language(language: &str) -> Option<&'static Script> {

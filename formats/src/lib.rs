@@ -39,10 +39,12 @@ mod yaml;
 
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
-pub use format::{Carry, Document, Format, FormatName, Printed, detect, format};
+pub use format::{Carry, Configured, Document, Format, FormatName, Printed, detect, format};
+pub use languages::is_script;
 pub use marimo::{
     Names as MarimoNames, Outline as MarimoOutline, OutlinedCell as MarimoOutlinedCell, Violation,
     ViolationKind, outline as outline_marimo, regenerate as regenerate_marimo,
     violations as marimo_violations,
 };
 pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};
+pub use yaml::load as load_yaml;

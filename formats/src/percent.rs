@@ -25,7 +25,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Map, Value};
 
 use crate::languages::{self, Script};
 use crate::{
@@ -36,12 +38,22 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Percent {
     name: FormatName,
+    /// The options of a folder, if it has any.
+    options: Option<Arc<Map<String, Value>>>,
+}
+
+static NO_OPTIONS: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
+
+impl Percent {
+    fn options(&self) -> &Arc<Map<String, Value>> {
+        self.options.as_ref().unwrap_or(&NO_OPTIONS)
+    }
 }
 
 /// Magics are comments.
-pub(crate) const PERCENT: Percent = Percent { name: FormatName::Percent };
+pub(crate) const PERCENT: Percent = Percent { name: FormatName::Percent, options: None };
 /// Magics are what they are.
-pub(crate) const HYDROGEN: Percent = Percent { name: FormatName::Hydrogen };
+pub(crate) const HYDROGEN: Percent = Percent { name: FormatName::Hydrogen, options: None };
 
 impl Format for Percent {
     fn name(&self) -> FormatName {
@@ -50,6 +62,10 @@ impl Format for Percent {
 
     fn extension(&self, notebook: &Notebook) -> Option<&'static str> {
         languages::by_language(&notebook.language()).map(|script| script.extension)
+    }
+
+    fn with_options(&self, options: &Arc<Map<String, Value>>) -> Option<Box<dyn Format>> {
+        Some(Box::new(Self { name: self.name, options: Some(Arc::clone(options)) }))
     }
 
     fn detect(&self, text: &str, extension: &str) -> bool {
@@ -62,7 +78,7 @@ impl Format for Percent {
             let reason = unknown_extension(extension);
             return Err(ParseError::new(ParseErrorKind::NotANotebook(reason)));
         };
-        Ok(Box::new(document::Percent::parse(text, self.name, script)?))
+        Ok(Box::new(document::Percent::parse(text, self.name, script, self.options())?))
     }
 
     fn print(
@@ -76,7 +92,7 @@ impl Format for Percent {
                 format: self.name.as_str(),
                 reason: unknown_extension(extension),
             })?;
-        print::print(notebook, self.name, script, carry)
+        print::print(notebook, self.name, script, carry, self.options())
     }
 }
 

@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 64;
 /// Reads a document.
 ///
 /// Anchors are refused: a header of a few bytes could stand for gigabytes.
-pub(crate) fn load(text: &str) -> Result<Value, String> {
+pub fn load(text: &str) -> Result<Value, String> {
     let mut open: Vec<Open> = Vec::new();
     let n_chars = text.chars().count();
     let has_final_newline = text.ends_with('\n');

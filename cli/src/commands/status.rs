@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use nbsync_daemon::control::{Command, Reply};
 use nbsync_daemon::report::{
-    DaemonState, DaemonStatus, NotebookState, NotebookStatus, Role, StatusReport,
+    DaemonState, DaemonStatus, NotebookState, NotebookStatus, ReplicaStatus, Role, StatusReport,
 };
 use nbsync_daemon::run;
 
@@ -14,8 +15,8 @@ use crate::ui::{self, ATTENTION, ERROR, GOOD, HINT, PLAIN, QUIET, Table, count, 
 
 /// Show the notebooks and whether their copies are in sync
 ///
-/// Prints one line per notebook: its state, its source and its shadows. Those
-/// that need attention come first, with the reason. Works with and without a
+/// Prints one line per notebook: its state, its source, files that are paired with
+/// it, and its shadows. Those that need attention come first, with the reason. Works with and without a
 /// running daemon.
 ///
 /// The states are synced (all copies agree), pending (an edit is on its way, or
@@ -61,11 +62,15 @@ fn text(global: &Global, report: &StatusReport, is_part: bool) -> String {
         return nothing(report, is_part);
     }
     let mut table = Table::default();
+    // One file of configuration may be the reason of many.
+    let mut told = BTreeSet::new();
     for notebook in &report.notebooks {
         if notebook.state != NotebookState::Synced {
             attention(&mut table, notebook);
         } else if !global.quiet {
-            row(&mut table, notebook, &shadows(notebook, global.verbose > 0));
+            row(&mut table, notebook, &copies(notebook, global.verbose > 0));
+            let notes = notebook.notes.iter().filter(|note| told.insert(note.as_str()));
+            notes.for_each(|note| table.note(10, note));
         }
     }
     let mut text = table.print();
@@ -78,9 +83,9 @@ fn text(global: &Global, report: &StatusReport, is_part: bool) -> String {
 
 /// Adds a notebook that is not in sync, with the reason.
 pub(super) fn attention(table: &mut Table, notebook: &NotebookStatus) {
-    row(table, notebook, &shadows(notebook, false));
-    if let Some(reason) = &notebook.reason {
-        table.note(10, reason);
+    row(table, notebook, &copies(notebook, false));
+    for note in notebook.reason.iter().chain(&notebook.notes) {
+        table.note(10, note);
     }
 }
 
@@ -96,16 +101,14 @@ fn row(table: &mut Table, notebook: &NotebookStatus, shadows: &str) {
     table.row([(style, &state), (PLAIN, notebook.source.as_str()), (QUIET, shadows)]);
 }
 
-/// The formats of the shadows, or where they are.
-fn shadows(notebook: &NotebookStatus, with_paths: bool) -> String {
-    let shadows = notebook.replicas.iter().filter(|replica| replica.role == Role::Shadow);
-    let names =
-        shadows.map(
-            |replica| {
-                if with_paths { replica.path.to_string() } else { replica.format.to_string() }
-            },
-        );
-    names.collect::<Vec<_>>().join(", ")
+/// The other files of the user, and the formats of the shadows, or where they are.
+fn copies(notebook: &NotebookStatus, with_paths: bool) -> String {
+    let name = |replica: &ReplicaStatus| match replica.role {
+        Role::Source => None,
+        Role::Shadow if !with_paths => Some(replica.format.to_string()),
+        Role::Paired | Role::Shadow => Some(replica.path.to_string()),
+    };
+    notebook.replicas.iter().filter_map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn summary(report: &StatusReport) -> String {

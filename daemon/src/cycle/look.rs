@@ -57,16 +57,19 @@ pub(super) fn complete(
     sights: &[Sight],
 ) -> Result<(Vec<ReplicaSpec>, Option<Arc<Base>>), Wait> {
     let beside = context.config.layout == Layout::Sibling;
+    let owned: Vec<ReplicaSpec> =
+        known.iter().map(|it| it.spec.clone()).filter(ReplicaSpec::is_owned).collect();
     let wanted = |notebook: &nbsync_formats::Notebook| {
-        replicas(&known[0].spec, notebook, &context.config.formats, beside)
+        replicas(&owned, notebook, &context.config.formats, beside)
     };
     let Some(base) = base else {
-        let Sight::Text { text, .. } = &sights[0] else {
-            let reason = format!("`{}` is gone", known[0].spec.path);
-            return Err(Wait::new(WaitKind::Unsettled, reason));
-        };
-        let document = parse(&known[0].spec, text)?;
-        return Ok((wanted(document.notebook()), None));
+        for (replica, sight) in known.iter().zip(sights) {
+            if let Sight::Text { text, .. } = sight {
+                return Ok((wanted(parse(&replica.spec, text)?.notebook()), None));
+            }
+        }
+        let reason = format!("`{}` is gone", known[0].spec.path);
+        return Err(Wait::new(WaitKind::Unsettled, reason));
     };
     let specs = wanted(&base.model.notebook);
     let missing: Vec<&ReplicaSpec> = specs
@@ -103,8 +106,8 @@ pub(super) fn extend(
 }
 
 pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Document>, Wait> {
-    let Dialect { format, extension, carry: _ } = &spec.dialect;
-    let document = nbsync_formats::format(*format).parse(Arc::clone(text), extension);
+    let Dialect { extension, .. } = &spec.dialect;
+    let document = spec.dialect.format().parse(Arc::clone(text), extension);
     document.map(Arc::from).map_err(|err| {
         // A save that isn't finished looks like this; more time doesn't help
         // where the text is whole.

@@ -45,7 +45,7 @@ pub(super) fn transition(
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
     let mut to = Vec::new();
-    let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
+    let mode = known.iter().find_map(|it| it.stamp).map(|stamp| stamp.mode & 0o666);
     for round in 0.. {
         let mut writes = Vec::new();
         for (idx, replica) in known.iter_mut().enumerate() {
@@ -203,10 +203,14 @@ fn write(
     mode: Option<u32>,
 ) -> Result<Written, WriteError> {
     let path = context.disk.root().join(&spec.path);
-    if on_disk.is_none()
-        && let Some(folder) = workdir_owner(&path)
-    {
-        context.disk.create_workdir(folder)?;
+    if on_disk.is_none() {
+        match workdir_owner(&path) {
+            Some(folder) => {
+                context.disk.create_workdir(folder)?;
+            }
+            // As jupytext does for a pair like `ipynb,scripts//py`.
+            None => context.disk.create_folder(path.parent().unwrap_or(&path))?,
+        }
     }
     let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
     let durable = context.durable || on_disk.is_some();

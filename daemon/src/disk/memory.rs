@@ -318,6 +318,11 @@ impl Disk for MemoryDisk {
         Ok(workdir)
     }
 
+    /// A folder of this disk is there as soon as something is in it.
+    fn create_folder(&self, dir: &Utf8Path) -> Result<(), WriteError> {
+        self.check(dir).map_err(|it| it.writing(dir))
+    }
+
     fn recheck(&self, displaced: &Displaced) -> Result<Late, ReadError> {
         self.late(displaced).map_err(|it| it.reading(&displaced.path))
     }

@@ -4,6 +4,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::error::Obstacle;
 use super::folder::Folder;
+use super::real::Steps;
 use super::stamp::{Kind, Stamp};
 
 /// An open folder and a name in it.
@@ -33,6 +34,19 @@ impl Root {
 
     /// Opens the folder that `path` names.
     pub(super) fn folder(&self, path: &Utf8Path) -> Result<Folder, Obstacle> {
+        self.descend(path, Folder::child)
+    }
+
+    /// Opens the folder that `path` names, and makes what is missing on the way.
+    pub(super) fn folder_or_new(&self, path: &Utf8Path, steps: &Steps) -> Result<Folder, Obstacle> {
+        self.descend(path, |folder, name| folder.child_or_new(name, None, steps))
+    }
+
+    fn descend(
+        &self,
+        path: &Utf8Path,
+        child: impl Fn(&Folder, &str) -> Result<Folder, Obstacle>,
+    ) -> Result<Folder, Obstacle> {
         let mut folder = Folder::open(&self.real)?;
         let stamp = folder.own_stamp()?;
         if (stamp.dev, stamp.ino) != self.identity {
@@ -41,7 +55,7 @@ impl Root {
         }
         for component in self.below(path)?.components() {
             let Utf8Component::Normal(name) = component else { return Err(Obstacle::Outside) };
-            folder = folder.child(name)?;
+            folder = child(&folder, name)?;
         }
         Ok(folder)
     }

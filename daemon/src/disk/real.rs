@@ -193,6 +193,10 @@ impl Disk for RealDisk {
             .map_err(|it| it.writing(dir))
     }
 
+    fn create_folder(&self, dir: &Utf8Path) -> Result<(), WriteError> {
+        self.root.folder_or_new(dir, &self.steps).map(drop).map_err(|it| it.writing(dir))
+    }
+
     fn recheck(&self, displaced: &Displaced) -> Result<Late, ReadError> {
         match self.root.place(&displaced.path) {
             Ok(place) => displaced::recheck(&place.folder, &place.name, displaced.digest),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
+use super::claims::{File, Said};
 use super::describe::describe;
 use super::history::{LATE, LateWriter};
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
@@ -88,6 +89,22 @@ impl Engine {
             pairing.state =
                 if synced.to.is_empty() { NotebookState::Synced } else { NotebookState::Pending };
             return;
+        }
+        for (replica, was) in synced.base.replicas.iter().zip(&synced.replicas) {
+            // The metadata may name other pairs now.
+            if was.spec.is_owned()
+                && let said = Said::of(replica.document.notebook())
+                && let file = self.files.entry(was.spec.path.clone()).or_insert_with(|| File {
+                    format: was.spec.dialect.format,
+                    said: Said::default(),
+                    claim: None,
+                    problem: None,
+                })
+                && file.said != said
+            {
+                file.said = said;
+                self.to_ask.push(was.spec.path.clone());
+            }
         }
         let has_conflict = synced.base.model.notebook.cells.iter().any(is_conflict_cell);
         if !synced.conflicts.is_empty() {
@@ -179,6 +196,7 @@ impl Engine {
         let mut kept = Vec::new();
         for (idx, replica) in pairing.replicas.iter().enumerate() {
             self.by_path.remove(&replica.spec.path);
+            self.files.remove(&replica.spec.path);
             let (Role::Shadow, Some(digest)) = (replica.spec.role, replica.digest) else {
                 continue;
             };
@@ -207,13 +225,19 @@ impl Engine {
             format!("its source is gone; left alone, because changed: {}", kept.join(", "))
         };
         self.report(&Report::Unpaired { notebook: source.to_owned(), reason });
-        self.refresh_groups(now);
+        self.needs_forming = true;
+        self.form(now);
     }
 
-    /// Whether there is no file any more.
+    /// Whether no file of the user's is there any more.
     pub(super) fn is_gone(&self, source: &Utf8Path) -> bool {
-        let path = self.parts.tree.absolute(source);
-        matches!(self.parts.disk.stamp(&path), Ok(None))
+        let is_gone = |path: &Utf8Path| {
+            matches!(self.parts.disk.stamp(&self.parts.tree.absolute(path)), Ok(None))
+        };
+        match self.pairings.get(source) {
+            Some(pairing) => pairing.owned().all(|spec| is_gone(&spec.path)),
+            None => is_gone(source),
+        }
     }
 
     /// Why it looks as if the notebooks were not deleted on purpose, if it does.
@@ -257,7 +281,7 @@ impl Engine {
             let record = self
                 .pairings
                 .get(source)
-                .and_then(|pairing| PairingRecord::of(pairing, &self.parts.config));
+                .and_then(|pairing| PairingRecord::of(pairing, &self.files, &self.parts.config));
             let Some(record) = record else { continue };
             match serde_json::to_vec(&record) {
                 Ok(bytes) => batch.put.push((source.to_string(), bytes)),

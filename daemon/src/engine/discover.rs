@@ -1,5 +1,7 @@
 //! Finds notebooks, and folders to watch.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -7,11 +9,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::FormatName;
 
 use super::Engine;
+use super::claims::{File, Said, mentions_auto};
+use super::history::{LATE, LateWriter};
 use super::pairing::{Pairing, PairingRecord};
 use crate::config::Layout;
 use crate::disk::{Disk, Lock, ReadError};
 use crate::error::chain;
-use crate::sync::pairing::{WORKDIR, extension, group, stem};
+use crate::report::{Report, Role};
+use crate::sync::pairing::{Found, Group, ReplicaSpec, WORKDIR, extension, group, shadow, stem};
 
 impl Engine {
     /// Takes the pairings from the store.
@@ -27,6 +32,10 @@ impl Engine {
             let record: Result<PairingRecord, _> = serde_json::from_slice(&bytes);
             match record {
                 Ok(record) => {
+                    for (path, format, said) in record.files() {
+                        let file = File { format, said, claim: None, problem: None };
+                        self.files.insert(path, file);
+                    }
                     if let Some(pairing) = record.into_pairing(&self.parts.config) {
                         let source = pairing.replicas[0].spec.path.clone();
                         let is_complete = pairing.is_complete;
@@ -39,6 +48,9 @@ impl Engine {
                 Err(err) => tracing::warn!(notebook = %source, "cannot read its record: {err}"),
             }
         }
+        // The configuration may say something else by now.
+        self.claim_all_anew();
+        self.needs_forming = true;
     }
 
     fn add(&mut self, pairing: Pairing) {
@@ -107,10 +119,11 @@ impl Engine {
             })
             .collect();
         if new.is_empty() {
+            self.form(now);
             return;
         }
         let formats = self.detect(&new);
-        let mut found: Vec<(Utf8PathBuf, FormatName)> = Vec::new();
+        let mut found: Vec<(Utf8PathBuf, (FormatName, Said))> = Vec::new();
         for (path, format) in new.into_iter().zip(formats) {
             if let Some(format) = format {
                 self.plain.remove(&path);
@@ -124,18 +137,22 @@ impl Engine {
         if self.parts.config.layout == Layout::Sibling {
             self.leave_siblings(&mut found);
         }
-        if found.is_empty() {
-            return;
+        let paths: Vec<Utf8PathBuf> = found.iter().map(|(path, _)| path.clone()).collect();
+        for (path, (format, said)) in found {
+            self.files.insert(path, File { format, said, claim: None, problem: None });
         }
-        for (path, format) in found {
-            self.add(Pairing::new(path.clone(), format));
-            self.make_due(&path, now);
+        for path in &paths {
+            self.claim_anew(path);
         }
-        self.refresh_groups(now);
+        if !paths.is_empty() {
+            self.claim_anew_who_named(&paths);
+            self.needs_forming = true;
+        }
+        self.form(now);
     }
 
     /// Leaves out shadows that stand beside their source.
-    fn leave_siblings(&self, found: &mut Vec<(Utf8PathBuf, FormatName)>) {
+    fn leave_siblings(&self, found: &mut Vec<(Utf8PathBuf, (FormatName, Said))>) {
         let plain_name = |path: &Utf8Path| {
             path.with_file_name(format!("{}{}", stem(path), extension(path))) == *path
         };
@@ -143,15 +160,22 @@ impl Engine {
         let sources: std::collections::BTreeSet<_> = found
             .iter()
             .map(|(path, _)| path)
-            .chain(self.pairings.keys())
+            .chain(self.files.keys())
             .filter(|path| plain_name(path))
             .map(|path| key(path))
             .collect();
         found.retain(|(path, _)| plain_name(path) || !sources.contains(&key(path)));
     }
 
-    /// Returns the format of each file, `None` for files that are no notebooks.
-    fn detect(&self, paths: &[Utf8PathBuf]) -> Vec<Option<FormatName>> {
+    /// Returns the format of each file and what it says about pairs, `None` for files
+    /// that are no notebooks.
+    pub(super) fn detect(&mut self, paths: &[Utf8PathBuf]) -> Vec<Option<(FormatName, Said)>> {
+        let mut needs_language = |path: &Utf8PathBuf| {
+            let absolute = self.parts.tree.absolute(path);
+            let config = self.jupytext.of_folder(absolute.parent().unwrap_or(&absolute));
+            mentions_auto(config.ok().flatten().as_ref())
+        };
+        let needs_language: Vec<bool> = paths.iter().map(&mut needs_language).collect();
         let next = AtomicUsize::new(0);
         let (disk, tree) = (self.parts.disk.as_ref(), self.parts.tree.as_ref());
         let max_size = self.parts.config.max_size;
@@ -160,8 +184,9 @@ impl Engine {
             loop {
                 let idx = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(idx) else { break found };
-                if let Some(format) = detect_one(disk, &tree.absolute(path), max_size) {
-                    found.push((idx, format));
+                let path = tree.absolute(path);
+                if let Some(found_one) = detect_one(disk, &path, max_size, needs_language[idx]) {
+                    found.push((idx, found_one));
                 }
             }
         };
@@ -185,33 +210,103 @@ impl Engine {
         res
     }
 
-    /// Holds notebooks that share a name, and lets go those that no longer do.
-    pub(super) fn refresh_groups(&mut self, now: Instant) {
-        let notebooks = self
-            .pairings
+    /// Puts the files together that are one notebook, where something about that may
+    /// have changed.
+    pub(super) fn form(&mut self, now: Instant) {
+        if !std::mem::take(&mut self.needs_forming) {
+            return;
+        }
+        let found: Vec<Found<'_>> = self
+            .files
             .iter()
-            .map(|(path, pairing)| (path.clone(), pairing.replicas[0].spec.dialect.format))
+            .map(|(path, file)| Found { path, format: file.format, claim: file.claim.as_ref() })
             .collect();
-        for group in group(notebooks) {
-            let problem = group.problem();
-            for (path, _) in group.members {
-                let Some(pairing) = self.pairings.get_mut(&path) else { continue };
-                if pairing.blocked == problem {
-                    continue;
+        for mut group in group(&found) {
+            let problems = group.members.iter().filter_map(|it| self.files.get(&it.path));
+            if let Some(problem) = problems.filter_map(|file| file.problem.clone()).next() {
+                group.problem.get_or_insert(problem);
+            }
+            self.take_up_group(group, now);
+        }
+    }
+
+    /// Takes up a notebook as the files are that it should have.
+    fn take_up_group(&mut self, group: Group, now: Instant) {
+        let source = group.source().to_owned();
+        let is_known = self.pairings.get(&source).is_some_and(|it| it.has_files(&group.members));
+        if !is_known {
+            let was: BTreeSet<Utf8PathBuf> = group
+                .members
+                .iter()
+                .filter_map(|member| self.by_path.get(&member.path).cloned())
+                .collect();
+            for source in was {
+                self.dissolve(&source, &group.members, now);
+            }
+            self.removed.remove(&source);
+            for member in &group.members {
+                if let Some(folder) = member.path.parent() {
+                    self.watch(&folder.to_owned());
                 }
-                pairing.blocked.clone_from(&problem);
-                match &problem {
-                    Some(reason) => {
-                        let report = crate::report::Report::Held {
-                            notebook: path.clone(),
-                            reason: reason.clone(),
-                        };
-                        self.report(&report);
-                    }
-                    None => {
-                        self.make_due(&path, now);
-                    }
-                }
+            }
+            self.add(Pairing::new(group.members));
+            self.make_due(&source, now);
+        }
+        let absolute = self.parts.tree.absolute(&source);
+        let config = self.jupytext.of_folder(absolute.parent().unwrap_or(&absolute));
+        let options = config.ok().flatten().map(|config| Arc::clone(&config.options));
+        let Some(pairing) = self.pairings.get_mut(&source) else { return };
+        pairing.notes = group.notes;
+        // jupytext looks for them from the folder of each file; one answer is enough for
+        // files that are one notebook.
+        for replica in &mut pairing.replicas {
+            replica.spec.dialect.options = options.clone().unwrap_or_default();
+        }
+        if pairing.blocked == group.problem {
+            return;
+        }
+        pairing.blocked.clone_from(&group.problem);
+        match group.problem {
+            Some(reason) => self.report(&Report::Held { notebook: source, reason }),
+            None => {
+                self.make_due(&source, now);
+            }
+        }
+    }
+
+    /// Ends a pairing because its files are put together otherwise now. Shadows that are
+    /// no longer wanted go to where replaced files go, unless somebody edited them.
+    fn dissolve(&mut self, source: &Utf8Path, members: &[ReplicaSpec], now: Instant) {
+        let Some(pairing) = self.pairings.get(source).cloned() else { return };
+        self.forget(source);
+        self.bases.remove(source);
+        if !self.writes {
+            return;
+        }
+        let beside = self.parts.config.layout == Layout::Sibling;
+        for (idx, replica) in pairing.replicas.iter().enumerate() {
+            let (Role::Shadow, Some(digest)) = (replica.spec.role, replica.digest) else {
+                continue;
+            };
+            let dialect = &replica.spec.dialect;
+            let is_wanted = members.first().is_some_and(|source| {
+                shadow(&source.path, dialect.format, &dialect.extension, beside)
+                    == replica.spec.path
+            }) && members.iter().all(|it| it.dialect.format != dialect.format);
+            if is_wanted {
+                continue;
+            }
+            let path = self.parts.tree.root().join(&replica.spec.path);
+            match self.parts.disk.remove(&path, digest) {
+                Ok(displaced) => self.displaced.extend(displaced.map(|displaced| LateWriter {
+                    at: now + LATE,
+                    source: source.to_owned(),
+                    replica: idx,
+                    displaced,
+                    base: None,
+                    document: None,
+                })),
+                Err(err) => tracing::warn!("{}", chain(&err)),
             }
         }
     }
@@ -221,24 +316,37 @@ fn is_in_workdir(path: &Utf8Path) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with(WORKDIR))
 }
 
-fn detect_one(disk: &dyn Disk, path: &Utf8Path, max_size: u64) -> Option<FormatName> {
+/// Returns the format of a file and what it says about pairs, `None` if it is no
+/// notebook.
+///
+/// With `needs_language`, the file is also asked for its language.
+pub(super) fn detect_one(
+    disk: &dyn Disk,
+    path: &Utf8Path,
+    max_size: u64,
+    needs_language: bool,
+) -> Option<(FormatName, Said)> {
     // A file that can only be a notebook is one even while it is broken, so
     // that the status can say so.
     let owned = FormatName::ALL
         .into_iter()
         .find(|&name| nbsync_formats::format(name).own_extension() == Some(extension(path)));
-    if owned.is_some() {
-        return owned;
-    }
-    match disk.read(path, max_size, Lock::None) {
-        Ok(contents) => {
-            let text = String::from_utf8_lossy(&contents.bytes);
-            nbsync_formats::detect(path.file_name()?, &text)
-        }
-        Err(ReadError::Absent { .. }) => None,
+    let text = match disk.read(path, max_size, Lock::None) {
+        Ok(contents) => String::from_utf8_lossy(&contents.bytes).into_owned(),
         Err(err) => {
-            tracing::debug!("{}", chain(&err));
-            None
+            if !matches!(err, ReadError::Absent { .. }) {
+                tracing::debug!("{}", chain(&err));
+            }
+            return Some((owned?, Said::default()));
         }
+    };
+    let format = owned.or_else(|| nbsync_formats::detect(path.file_name()?, &text))?;
+    let says_something = needs_language || text.contains("jupytext");
+    if format == FormatName::Marimo || !says_something {
+        return Some((format, Said::default()));
     }
+    let parsed = nbsync_formats::format(format).parse(text.into(), extension(path));
+    // A broken one is asked again once it is mended.
+    let said = parsed.map(|document| Said::of(document.notebook())).unwrap_or_default();
+    Some((format, said))
 }

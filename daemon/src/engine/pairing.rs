@@ -1,12 +1,13 @@
 //! What the engine knows of one pairing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
 
+use super::claims::{File, Said};
 use crate::config::Config;
 use crate::cycle::{Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
@@ -33,17 +34,18 @@ pub(crate) struct Pairing {
     pub(crate) held_at: Vec<Option<Stamp>>,
     /// What the editor of each replica may not have loaded.
     pub(crate) unseen: Vec<Vec<Unseen>>,
-    /// Why it may not be synced at all, for as long as another notebook has the
-    /// same name.
+    /// Why it may not be synced at all, until somebody decides what is one notebook.
     pub(crate) blocked: Option<String>,
+    /// What else the user should know.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Pairing {
-    /// Makes a pairing of a notebook that was just found.
-    pub(crate) fn new(path: Utf8PathBuf, format: FormatName) -> Self {
-        let spec = ReplicaSpec::source(path, format);
+    /// Makes a pairing of files that were just found to be one notebook.
+    pub(crate) fn new(owned: Vec<ReplicaSpec>) -> Self {
+        let replica = |spec| Replica { spec, digest: None, stamp: None };
         Self {
-            replicas: vec![Replica { spec, digest: None, stamp: None }],
+            replicas: owned.into_iter().map(replica).collect(),
             base: None,
             is_complete: false,
             state: NotebookState::Pending,
@@ -51,7 +53,19 @@ impl Pairing {
             held_at: Vec::new(),
             unseen: Vec::new(),
             blocked: None,
+            notes: Vec::new(),
         }
+    }
+
+    /// The files of the user, the source first.
+    pub(crate) fn owned(&self) -> impl Iterator<Item = &ReplicaSpec> {
+        self.replicas.iter().map(|replica| &replica.spec).filter(|spec| spec.is_owned())
+    }
+
+    /// Whether these are the files of the user, in this order.
+    pub(crate) fn has_files(&self, owned: &[ReplicaSpec]) -> bool {
+        let key = |spec: &ReplicaSpec| (spec.path.clone(), spec.dialect.format, spec.role);
+        self.owned().map(key).eq(owned.iter().map(key))
     }
 
     /// Returns the position of a replica.
@@ -74,6 +88,7 @@ impl Pairing {
             source: self.replicas[0].spec.path.clone(),
             state,
             reason: self.blocked.clone().or_else(|| self.reason.clone()),
+            notes: self.notes.clone(),
             replicas: self
                 .replicas
                 .iter()
@@ -182,11 +197,18 @@ struct ReplicaRecord {
     role: Role,
     digest: Digest,
     stamp: Option<Stamp>,
+    /// What a file of the user says about pairs.
+    #[serde(default)]
+    said: Said,
 }
 
 impl PairingRecord {
     /// Makes the record of a pairing that has a base.
-    pub(crate) fn of(pairing: &Pairing, config: &Config) -> Option<Self> {
+    pub(super) fn of(
+        pairing: &Pairing,
+        files: &BTreeMap<Utf8PathBuf, File>,
+        config: &Config,
+    ) -> Option<Self> {
         let replicas = pairing.replicas.iter().map(|replica| {
             Some(ReplicaRecord {
                 path: replica.spec.path.clone(),
@@ -195,6 +217,10 @@ impl PairingRecord {
                 role: replica.spec.role,
                 digest: replica.digest?,
                 stamp: replica.stamp,
+                said: files
+                    .get(&replica.spec.path)
+                    .map(|file| file.said.clone())
+                    .unwrap_or_default(),
             })
         });
         Some(Self {
@@ -205,14 +231,19 @@ impl PairingRecord {
         })
     }
 
+    /// Returns the files of the user, and what they say about pairs.
+    pub(super) fn files(&self) -> Vec<(Utf8PathBuf, FormatName, Said)> {
+        let owned = self.replicas.iter().filter(|replica| replica.role != Role::Shadow);
+        owned.map(|it| (it.path.clone(), it.format, it.said.clone())).collect()
+    }
+
     /// Returns the pairing, or `None` if it has no replica.
     pub(crate) fn into_pairing(self, config: &Config) -> Option<Pairing> {
         let replicas: Vec<Replica> = self
             .replicas
             .into_iter()
             .map(|record| {
-                let mut spec = ReplicaSpec::source(record.path, record.format);
-                spec.role = record.role;
+                let mut spec = ReplicaSpec::owned(record.path, record.format, record.role);
                 spec.dialect = Dialect { extension: record.extension, ..spec.dialect };
                 if record.role == Role::Shadow {
                     spec.dialect.carry = nbsync_formats::Carry::Shown;
@@ -231,6 +262,7 @@ impl PairingRecord {
             held_at: Vec::new(),
             unseen: Vec::new(),
             blocked: None,
+            notes: Vec::new(),
         })
     }
 }

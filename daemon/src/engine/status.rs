@@ -35,6 +35,7 @@ impl Engine {
             source: path.clone(),
             state: NotebookState::Held,
             reason: Some(format!("left alone: {reason}")),
+            notes: Vec::new(),
             replicas: Vec::new(),
         }));
         notebooks.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.source.cmp(&b.source)));

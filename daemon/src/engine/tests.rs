@@ -5,6 +5,7 @@ mod editors;
 mod edits;
 mod faults;
 mod holds;
+mod pairs;
 mod random;
 mod store;
 mod tree;

@@ -27,6 +27,12 @@ impl Engine {
         if self.is_still() {
             return;
         }
+        self.busy.retain(|_, until| now < *until);
+        for (source, until) in &self.busy {
+            if let Some(due) = self.due.get_mut(source) {
+                due.at = due.at.max(*until);
+            }
+        }
         let sources: Vec<Utf8PathBuf> = self
             .due
             .iter()

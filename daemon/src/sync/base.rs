@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use nbsync_formats::{Carry, Document, Format, FormatName, PrintError};
+use nbsync_formats::{Carry, Configured, Document, FormatName, PrintError};
+use serde_json::{Map, Value};
 
 use super::edit::{CellKey, NextKey};
 use super::merge::Keyed;
@@ -44,12 +45,14 @@ pub struct Dialect {
     pub extension: String,
     /// Whether it carries everything.
     pub carry: Carry,
+    /// The options that jupytext has for the files of its folder.
+    pub options: Arc<Map<String, Value>>,
 }
 
 impl Dialect {
     /// Returns the format.
-    pub fn format(&self) -> &'static dyn Format {
-        nbsync_formats::format(self.format)
+    pub fn format(&self) -> Configured {
+        Configured::new(self.format, &self.options)
     }
 }
 
@@ -62,6 +65,24 @@ impl Base {
         let replica =
             BaseReplica { dialect, document, keys: keys.iter().copied().map(Some).collect() };
         Self { model: Keyed { notebook, keys }, next_key, replicas: vec![replica] }
+    }
+
+    /// Takes it that the replicas are written in these ways from now on.
+    ///
+    /// A text that is there is what it was: its cells stand for the cells that they stood
+    /// for, even if they are read otherwise now.
+    pub fn take_dialects<'a>(&mut self, dialects: impl Iterator<Item = &'a Dialect>) {
+        for (replica, dialect) in self.replicas.iter_mut().zip(dialects) {
+            if replica.dialect.options == dialect.options {
+                continue;
+            }
+            let text = Arc::clone(replica.document.text());
+            let Ok(document) = dialect.format().parse(text, &dialect.extension) else { continue };
+            if document.notebook().cells.len() == replica.keys.len() {
+                replica.document = Arc::from(document);
+                replica.dialect = dialect.clone();
+            }
+        }
     }
 
     /// Prints one more replica of the notebook.

@@ -1,9 +1,15 @@
 //! Which files hold one notebook.
 
-use std::collections::BTreeMap;
+mod group;
+pub mod jupytext;
+pub mod paths;
+
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::{Carry, FormatName, Notebook};
+
+pub use group::{Claim, Claimant, Found, Group, group};
 
 use super::base::Dialect;
 use crate::report::Role;
@@ -26,81 +32,57 @@ pub struct ReplicaSpec {
 
 impl ReplicaSpec {
     /// Describes a file that its user owns.
-    pub fn source(path: Utf8PathBuf, format: FormatName) -> Self {
+    pub fn owned(path: Utf8PathBuf, format: FormatName, role: Role) -> Self {
         let extension = extension(&path).to_owned();
-        let dialect = Dialect { format, extension, carry: Carry::All };
-        Self { path, dialect, role: Role::Source }
+        let dialect = Dialect { format, extension, carry: Carry::All, options: Arc::default() };
+        Self { path, dialect, role }
+    }
+
+    /// Whether it is a file of the user, which is never removed or moved.
+    pub fn is_owned(&self) -> bool {
+        self.role != Role::Shadow
     }
 }
 
-/// Returns the replicas that a notebook should have: its source, and a shadow in
-/// every other format that can hold its language.
+/// Returns the replicas that a notebook should have: the files of the user, the
+/// source first, and a shadow in every other format that can hold its language.
 ///
 /// With `beside`, shadows stand beside the source, else in the workdir.
 pub fn replicas(
-    source: &ReplicaSpec,
+    owned: &[ReplicaSpec],
     notebook: &Notebook,
     formats: &[FormatName],
     beside: bool,
 ) -> Vec<ReplicaSpec> {
-    let folder = source.path.parent().unwrap_or(Utf8Path::new(""));
-    let folder = if beside { folder.to_owned() } else { folder.join(WORKDIR) };
-    let stem = stem(&source.path);
-    let mut res = vec![source.clone()];
+    let mut res = owned.to_vec();
+    let Some(source) = owned.first() else { return res };
     for &format in formats {
-        if format == source.dialect.format {
+        if owned.iter().any(|it| it.dialect.format == format) {
             continue;
         }
         let Some(extension) = nbsync_formats::format(format).extension(notebook) else { continue };
-        let name = match infix(format) {
-            Some(infix) => format!("{stem}.{infix}{extension}"),
-            None => format!("{stem}{extension}"),
-        };
-        let path = folder.join(name);
-        if path == source.path {
+        let path = shadow(&source.path, format, extension, beside);
+        if owned.iter().any(|it| it.path == path) {
             continue;
         }
         let extension = extension.to_owned();
-        let dialect = Dialect { format, extension, carry: Carry::Shown };
+        // The folder of a shadow is below that of its source.
+        let options = Arc::clone(&source.dialect.options);
+        let dialect = Dialect { format, extension, carry: Carry::Shown, options };
         res.push(ReplicaSpec { path, dialect, role: Role::Shadow });
     }
     res
 }
 
-/// Notebooks of one folder whose shadows would be the same files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// The notebooks, by name.
-    pub members: Vec<(Utf8PathBuf, FormatName)>,
-}
-
-impl Group {
-    /// Says why nothing is paired, if there are several members.
-    pub fn problem(&self) -> Option<String> {
-        let [_, _, ..] = self.members.as_slice() else { return None };
-        let names: Vec<String> = self
-            .members
-            .iter()
-            .map(|(path, _)| format!("`{}`", path.file_name().unwrap_or_default()))
-            .collect();
-        Some(format!(
-            "{} have the same name, so their shadows would be the same files; rename one, or `exclude` it in the configuration",
-            names.join(" and ")
-        ))
-    }
-}
-
-/// Groups notebooks by folder and stem.
-pub fn group(notebooks: Vec<(Utf8PathBuf, FormatName)>) -> Vec<Group> {
-    let mut groups: BTreeMap<(Utf8PathBuf, String), Group> = BTreeMap::new();
-    for (path, format) in notebooks {
-        let folder = path.parent().unwrap_or(Utf8Path::new("")).to_owned();
-        let group = groups
-            .entry((folder, stem(&path).to_owned()))
-            .or_insert_with(|| Group { members: Vec::new() });
-        group.members.push((path, format));
-    }
-    groups.into_values().collect()
+/// Returns where the shadow of a source is.
+pub fn shadow(source: &Utf8Path, format: FormatName, extension: &str, beside: bool) -> Utf8PathBuf {
+    let folder = source.parent().unwrap_or(Utf8Path::new(""));
+    let folder = if beside { folder.to_owned() } else { folder.join(WORKDIR) };
+    let stem = stem(source);
+    folder.join(match infix(format) {
+        Some(infix) => format!("{stem}.{infix}{extension}"),
+        None => format!("{stem}{extension}"),
+    })
 }
 
 /// Returns the name that a notebook and its shadows share: the file's name
@@ -144,17 +126,5 @@ mod tests {
         ] {
             assert_eq!(stem(Utf8Path::new(path)), expected, "{path}");
         }
-    }
-
-    #[test]
-    fn same_stem_in_one_folder_is_a_problem() {
-        let path = Utf8PathBuf::from;
-        let groups = group(vec![
-            (path("x/a.ipynb"), FormatName::Ipynb),
-            (path("x/a.py"), FormatName::Marimo),
-            (path("y/a.py"), FormatName::Marimo),
-        ]);
-        let problems: Vec<bool> = groups.iter().map(|it| it.problem().is_some()).collect();
-        assert_eq!(problems, [true, false]);
     }
 }

@@ -11,7 +11,12 @@ use super::conflict::is_conflict_cell;
 use super::reconcile::{Outcome, Seen, reconcile};
 
 fn dialect() -> Dialect {
-    Dialect { format: FormatName::Ipynb, extension: ".ipynb".to_owned(), carry: Carry::All }
+    Dialect {
+        format: FormatName::Ipynb,
+        extension: ".ipynb".to_owned(),
+        carry: Carry::All,
+        options: Arc::default(),
+    }
 }
 
 fn document(cells: &[&str]) -> Arc<dyn Document> {

@@ -1,6 +1,6 @@
 //! Names of files that tools make while they save.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// Whether a file or folder of this name is never a notebook, but something
 /// that a tool makes for a moment, or for itself.
@@ -30,6 +30,15 @@ pub fn is_ignored_name(name: &str) -> bool {
         || name == ".ipynb_checkpoints"
         || (name.starts_with(".syncthing.") && is_temporary(name))
         || is_own_temporary(name)
+}
+
+/// Returns the file of which this is jupytext's next version, if it is one:
+/// `NAME_tmp_jupytext_PID.ext`.
+pub(super) fn jupytext_target(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let (stem, rest) = path.file_name()?.rsplit_once("_tmp_jupytext_")?;
+    let (pid, extension) = rest.split_once('.')?;
+    let is_ours = !stem.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    is_ours.then(|| path.with_file_name(format!("{stem}.{extension}")))
 }
 
 /// `.a.py.swp`, and `.swo`, `.swn`, ... when one is there already.
@@ -75,6 +84,16 @@ mod tests {
         ] {
             assert!(is_ignored_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn next_versions_of_jupytext_name_their_file() {
+        let target = |path: &str| jupytext_target(path.into());
+        assert_eq!(target("/x/a_tmp_jupytext_4711.ipynb"), Some("/x/a.ipynb".into()));
+        assert_eq!(target("/x/a.b_tmp_jupytext_1.py"), Some("/x/a.b.py".into()));
+        assert_eq!(target("/x/_tmp_jupytext_1.py"), None);
+        assert_eq!(target("/x/a_tmp_jupytext_x.py"), None);
+        assert_eq!(target("/x/a.py"), None);
     }
 
     #[test]

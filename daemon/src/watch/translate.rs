@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use notify::Event;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 
+use super::names::jupytext_target;
 use super::{WatchEvent, is_ignored_name};
 
 /// Whether the system says when a file that was written is closed.
@@ -101,7 +102,9 @@ fn tell<'a>(
     mut send: impl FnMut(WatchEvent),
 ) {
     for path in paths.filter_map(|path| Utf8Path::from_path(path)) {
-        if !path.file_name().is_some_and(is_ignored_name) {
+        if let Some(target) = jupytext_target(path) {
+            send(WatchEvent::Replacing(target));
+        } else if !path.file_name().is_some_and(is_ignored_name) {
             send(meaning(path));
         }
     }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::context::Context;
 use super::document::Percent;
 use super::pep8;
 use super::reader::Region;
@@ -54,10 +55,11 @@ pub(super) fn assemble(
     parts: &mut Parts,
     n_slots: usize,
     name: FormatName,
-    script: &'static Script,
+    context: &Context,
 ) -> Result<Printed, PrintError> {
+    let script = context.script;
     let (text, starts) = join(parts, script);
-    let document = Percent::parse(Arc::from(text), name, script)
+    let document = Percent::parse(Arc::from(text), name, script, &context.options)
         .map_err(|err| PrintError::Unfaithful(err.to_string()))?;
 
     let region_starts: Vec<usize> = document.regions.iter().map(Region::start).collect();

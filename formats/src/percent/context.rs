@@ -1,6 +1,8 @@
 //! What decides how the cells of a script are read and written: its extension
 //! and the options in its header.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::filter::Filter;
@@ -25,16 +27,21 @@ pub(super) struct Context {
     pub(super) metadata_is_json: bool,
     /// Names of cell magics that count as languages.
     custom_magics: Vec<String>,
+    /// The options of the folder, as they would stand below `jupytext` in metadata.
+    pub(super) options: Arc<Map<String, Value>>,
 }
 
 impl Context {
-    /// Takes the settings from notebook metadata.
+    /// Takes the settings from notebook metadata, and from the options of the folder
+    /// what they leave out.
     pub(super) fn new(
         metadata: &Map<String, Value>,
+        options: &Arc<Map<String, Value>>,
         script: &'static Script,
         is_hydrogen: bool,
     ) -> Self {
-        let option = |key: &str| metadata.get("jupytext").and_then(|options| options.get(key));
+        let own = metadata.get("jupytext");
+        let option = |key: &str| own.and_then(|own| own.get(key)).or_else(|| options.get(key));
         let flag = |key: &str| option(key).and_then(Value::as_bool);
         let words = |key: &str| {
             let words = option(key).and_then(Value::as_str).unwrap_or_default();
@@ -51,6 +58,7 @@ impl Context {
             cell_markers: option("cell_markers").and_then(Value::as_str).map(str::to_owned),
             metadata_is_json: flag("cell_metadata_json").unwrap_or(false),
             custom_magics,
+            options: Arc::clone(options),
         }
     }
 

@@ -41,6 +41,7 @@ impl Percent {
         text: Arc<str>,
         name: FormatName,
         script: &'static Script,
+        options: &Arc<Map<String, Value>>,
     ) -> Result<Self, ParseError> {
         crate::format::check_text(&text)?;
         let mut lines = line_spans(&text);
@@ -59,7 +60,7 @@ impl Percent {
                 return Err(ParseError::new(ParseErrorKind::NotANotebook(reason)));
             }
         };
-        let mut context = Context::new(metadata, script, name == FormatName::Hydrogen);
+        let mut context = Context::new(metadata, options, script, name == FormatName::Hydrogen);
         let regions = reader::read(&text, &lines, header.next, &context);
         // Somebody is typing. To jupytext all cells below are part of this one, and it
         // throws away their outputs.

@@ -1,5 +1,7 @@
 //! Writes a notebook that has no text yet.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::assemble::{Gap, Parts, Piece, assemble};
@@ -17,10 +19,18 @@ pub(super) fn print(
     name: FormatName,
     script: &'static Script,
     carry: Carry,
+    options: &Arc<Map<String, Value>>,
 ) -> Result<Printed, PrintError> {
     let mut metadata = notebook.metadata.clone();
     set_format(&mut metadata, name, script);
-    let context = Context::new(&metadata, script, name == FormatName::Hydrogen);
+    // jupytext notes the options of the folder in every file that it writes.
+    if !options.is_empty() {
+        let own = metadata.entry("jupytext").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(own) = own {
+            own.extend(options.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+    }
+    let context = Context::new(&metadata, options, script, name == FormatName::Hydrogen);
 
     let mut head: Vec<String> = Vec::new();
     let option = |key: &str| metadata.get("jupytext")?.get(key)?.as_str();
@@ -70,7 +80,7 @@ pub(super) fn print(
         has_final_newline: true,
         script: notebook.script.clone(),
     };
-    assemble(&mut parts, notebook.cells.len(), name, script)
+    assemble(&mut parts, notebook.cells.len(), name, &context)
 }
 
 /// Returns the text of a cell that the text doesn't have yet.

@@ -52,7 +52,8 @@ pub(super) fn update(
     }
     let head_slot = root.is_some().then_some(0);
     let (head, metadata) = head::head(old, &target, root.as_deref());
-    let mut context = Context::new(&metadata, old.context.script, old.context.is_hydrogen);
+    let mut context =
+        Context::new(&metadata, &old.context.options, old.context.script, old.context.is_hydrogen);
     context.metadata_is_json |= old.context.metadata_is_json;
     let same_context = old.context.reads_as(&context);
 
@@ -84,7 +85,7 @@ pub(super) fn update(
         has_final_newline: ends_line(&old.text),
         script: target.script.clone(),
     };
-    assemble(&mut parts, slots.len(), old.name, old.context.script)
+    assemble(&mut parts, slots.len(), old.name, &context)
 }
 
 fn is_unchanged(old: &Percent, slots: &[Slot], target: &Notebook) -> bool {
@@ -120,7 +121,7 @@ fn target(
             NotebookAttribute::Metadata(key) => {
                 old.notebook.metadata.contains_key(key)
                     || (old.header.metadata().is_some()
-                        && is_shown_key(key, &target, value.as_ref()))
+                        && is_shown_key(key, old, &target, value.as_ref()))
             }
         };
         if is_shown {
@@ -130,9 +131,10 @@ fn target(
     target
 }
 
-fn is_shown_key(key: &str, target: &Notebook, value: Option<&Value>) -> bool {
-    let options = target.metadata.get("jupytext");
-    let filter = Filter::parse(options.and_then(|it| it.get("notebook_metadata_filter")));
+fn is_shown_key(key: &str, old: &Percent, target: &Notebook, value: Option<&Value>) -> bool {
+    const FILTER: &str = "notebook_metadata_filter";
+    let own = target.metadata.get("jupytext").and_then(|it| it.get(FILTER));
+    let filter = Filter::parse(own.or_else(|| old.context.options.get(FILTER)));
     let value = value.cloned().unwrap_or_default();
     filter.notebook(&Map::from_iter([(key.to_owned(), value)])).contains_key(key)
 }
