@@ -78,6 +78,14 @@ pub trait Document: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the text has a place for notebook metadata.
+    ///
+    /// A script without a header says nothing about the kernel, so one whose header
+    /// was deleted doesn't say that there is none.
+    fn shows_metadata(&self) -> bool {
+        true
+    }
+
     /// Changes the text so that it has these cells and notebook attributes.
     ///
     /// Attributes that the format doesn't show are left alone. The new text was

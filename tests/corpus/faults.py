@@ -22,10 +22,10 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from losses import write_notebook
 from support import views
 from support.daemon import Daemon, Failure, Home, scratch
 from support.editors import in_place, rename_over, save
+from support.notebooks import write_notebook
 from support.report import Report
 
 GROUPS = {}

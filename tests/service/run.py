@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corpus"))
 
-from losses import write_notebook
 from support.daemon import Daemon, Home, NotifySocket, binary, scratch
 from support.editors import save
+from support.notebooks import write_notebook
 from support.report import Report
 
 UNITS = Path(__file__).resolve().parents[2] / "systemd"

@@ -49,6 +49,7 @@ pub fn adopt(
             }
             Some(document) => {
                 let found = diff(
+                    &base.model,
                     replica.document.notebook(),
                     &replica.keys,
                     document.as_ref(),

@@ -1,12 +1,14 @@
 //! What somebody did to a notebook, as data.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::align::align;
+use super::merge::Keyed;
+use super::parts::{Parts, parts};
 
 /// Names a cell of a pairing for as long as the pairing exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,8 +69,10 @@ pub struct ReplicaEdits {
 /// Compares two views of one replica.
 ///
 /// `old_keys` says which cell of the base each cell of the old view stands for.
-/// What the format doesn't show is in neither view and so in no edit.
+/// What the format doesn't show is in neither view and so in no edit. The model is
+/// needed for cells that the format shows in several parts.
 pub fn diff(
+    model: &Keyed,
     old: &Notebook,
     old_keys: &[Option<CellKey>],
     document: &dyn Document,
@@ -76,10 +80,7 @@ pub fn diff(
 ) -> ReplicaEdits {
     let new = document.notebook();
     let old_of = align(&old.cells, &new.cells);
-    let mut n_parts: HashMap<CellKey, usize> = HashMap::new();
-    for key in old_keys.iter().flatten() {
-        *n_parts.entry(*key).or_default() += 1;
-    }
+    let parts = parts(model, (&old.cells, old_keys), (&new.cells, &old_of));
 
     let mut keys: Vec<Option<CellKey>> = Vec::with_capacity(new.cells.len());
     let mut edits = Vec::new();
@@ -90,19 +91,26 @@ pub fn diff(
         let old_idx = old_of[new_idx];
         let old_cell = old_idx.map(|idx| &old.cells[idx]);
         let key = match (old_idx.map(|idx| old_keys[idx]), old_cell) {
-            // A cell that one format shows in several parts: the first part
-            // stands for it as long as the others follow unchanged.
-            (Some(Some(key)), Some(old_cell)) if 1 < n_parts[&key] => {
-                let parts_intact = is_intact(key, old_keys, &old_of, &old.cells, &new.cells);
-                if parts_intact {
-                    seen.insert(key);
-                    Some(key)
-                } else if seen.insert(key) {
-                    sets.extend(changes(old_cell, cell, true).map(|change| Edit::Set(key, change)));
-                    Some(key)
-                } else {
-                    is_inserted[new_idx] = true;
-                    Some(next_key.take())
+            (Some(Some(key)), Some(old_cell)) if parts.contains_key(&key) => {
+                let is_first = seen.insert(key);
+                match &parts[&key] {
+                    Parts::Intact => Some(key),
+                    Parts::Edited(source) => {
+                        if is_first {
+                            sets.push(Edit::Set(key, Change::Source(source.clone())));
+                        }
+                        Some(key)
+                    }
+                    // The first part that is left stands for the cell.
+                    Parts::Apart if is_first => {
+                        let changes = changes(old_cell, cell, true);
+                        sets.extend(changes.map(|change| Edit::Set(key, change)));
+                        Some(key)
+                    }
+                    Parts::Apart => {
+                        is_inserted[new_idx] = true;
+                        Some(next_key.take())
+                    }
                 }
             }
             (Some(Some(key)), Some(old_cell)) => {
@@ -145,7 +153,9 @@ pub fn diff(
     attributes.dedup();
     for attribute in attributes {
         let value = new.attribute(&attribute);
-        if old.attribute(&attribute) != value {
+        let is_hidden =
+            matches!(attribute, NotebookAttribute::Metadata(_)) && !document.shows_metadata();
+        if old.attribute(&attribute) != value && !is_hidden {
             edits.push(Edit::SetNotebook(attribute, value));
         }
     }
@@ -172,23 +182,6 @@ fn changes<'a>(
             .then(|| Change::Attribute(attribute.clone(), value.cloned()))
     });
     kind.into_iter().chain(source).chain(attributes)
-}
-
-/// Whether all parts of a cell are there, unchanged and in a row.
-fn is_intact(
-    key: CellKey,
-    old_keys: &[Option<CellKey>],
-    old_of: &[Option<usize>],
-    old: &[Cell],
-    new: &[Cell],
-) -> bool {
-    let parts: Vec<usize> = (0..old_keys.len()).filter(|&idx| old_keys[idx] == Some(key)).collect();
-    let Some(start) = old_of.iter().position(|&idx| idx == parts.first().copied()) else {
-        return false;
-    };
-    parts.iter().enumerate().all(|(offset, &old_idx)| {
-        old_of.get(start + offset) == Some(&Some(old_idx)) && old[old_idx] == new[start + offset]
-    })
 }
 
 /// Returns the cells that no longer stand in the order of the base: all but the

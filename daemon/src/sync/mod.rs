@@ -11,6 +11,7 @@ pub mod edit;
 pub mod lines;
 pub mod merge;
 pub mod pairing;
+mod parts;
 pub mod reconcile;
 pub mod safety;
 pub mod stale;

@@ -59,7 +59,8 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         .map(|(replica, seen)| match seen {
             Seen::Unchanged => ReplicaEdits { edits: Vec::new(), keys: replica.keys.clone() },
             Seen::Changed(document) => {
-                diff(replica.document.notebook(), &replica.keys, document.as_ref(), &mut next_key)
+                let old = replica.document.notebook();
+                diff(&base.model, old, &replica.keys, document.as_ref(), &mut next_key)
             }
         })
         .collect();
@@ -142,7 +143,9 @@ fn translate(
         };
         let old_view = &replica.document.notebook().cells[old_idx];
         let is = &model.notebook.cells[model_idx];
-        if old_view.source == is.source || 1 < keys.iter().filter(|it| **it == Some(*key)).count() {
+        // `diff` has looked at the whole of a cell that is shown in parts.
+        let n_parts = replica.keys.iter().filter(|it| **it == Some(*key)).count();
+        if old_view.source == is.source || 1 < n_parts {
             continue;
         }
         if let Some(merged) = merge_lines(&old_view.source, source, &is.source) {

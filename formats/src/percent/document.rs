@@ -134,6 +134,10 @@ impl Document for Percent {
         &self.notebook
     }
 
+    fn shows_metadata(&self) -> bool {
+        self.header.metadata().is_some()
+    }
+
     fn update(
         &self,
         slots: &[Slot],

@@ -1,0 +1,205 @@
+"""Which cell is which: ids, outputs and attachments go to the cell that they belong to, or nowhere."""
+
+import json
+
+import nbformat
+from nbformat.v4 import new_markdown_cell
+
+from support import views
+from support.editors import save
+from support.notebooks import code_cell, notebook
+
+from .cases import case
+
+
+@case(
+    "S15",
+    jupytext="recognised by its content, nothing lost",
+    nbsync="keeps id and outputs; only its place changes",
+)
+def moved_cell(pair):
+    pair.arrange("c", "a", "text", "b")
+    pair.flush()
+    pair.equal(pair.ids(), ["cell-c", "cell-a", "cell-text", "cell-b"], "ids")
+    pair.cells_kept()
+
+
+@case("S15", nbsync="moved and edited in one save, beside a new cell: keeps id and outputs")
+def moved_and_edited_cell(pair):
+    a = pair.block("a =").replace("a = 1", "a = 10")
+    pair.arrange("c", a, "# %%\nnew = 0", "text", "b")
+    pair.flush()
+    firsts = [source.split("\n")[0] for source in pair.sources()]
+    expected = ["c = 3", "a = 10", "new = 0", "Some *text* with an image.", "b = 2"]
+    pair.equal(firsts, expected, "cells")
+    pair.cells_kept()
+
+
+@case(
+    "S16",
+    jupytext="the new cell takes the id and the outputs of the edited cell below it",
+    nbsync="edited cells keep theirs, the new cell has none",
+)
+def insert_between_two_edited_cells(pair):
+    b = pair.block("b =").replace("b = 2", "b = 20")
+    c = pair.block("c =").replace("c = 3", "c = 30")
+    pair.arrange("a", "text", b, "# %%\nnew = 0\nprint(new)", c)
+    pair.flush()
+    pair.equal(pair.outputs(), ["1\n", "2\n", "", "3\n"], "outputs")
+    ids = pair.ids()
+    pair.check(not ids.pop(3).startswith("cell-"), "the new cell has a new id")
+    pair.equal(ids, ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
+    pair.cells_kept()
+
+
+@case(
+    "S17",
+    jupytext="the first one's id and outputs stay, although it is the one that was deleted",
+    nbsync="id and outputs of the other one stay",
+)
+def one_of_two_equal_cells_deleted(pair):
+    for no, gone in enumerate(("cell-first", "cell-second")):
+        cells = [code_cell(name, no) for no, name in enumerate(("first", "a", "second"))]
+        for cell in (cells[0], cells[2]):
+            cell.source = "show()"
+        twins = pair.other(f"twins{no}.ipynb", notebook(cells))
+        blocks = [cell.block for cell in twins.view("percent").cells]
+        del blocks[0 if gone == "cell-first" else 2]
+        head = twins.view("percent").head
+        save(twins.percent, head + "\n\n".join(blocks) + "\n")
+        twins.flush()
+        kept = [it.id for it in cells if it.id != gone]
+        twins.equal(twins.ids(), kept, f"ids without {gone}")
+        twins.cells_kept(*(id.removeprefix("cell-") for id in kept))
+
+
+@case(
+    "S22",
+    jupytext="recognised by its position, nothing lost",
+    nbsync="the attachments stay with the text",
+)
+def text_with_an_attachment(pair):
+    pair.edit("percent", "Some *text*", "Other words")
+    pair.flush()
+    pair.everywhere("Other words with an image.")
+    pair.cells_kept()
+
+
+@case(
+    "S23",
+    jupytext="removed in the notebook",
+    nbsync="removed in the notebook, and nothing else of the cell",
+)
+def tag_removed(pair):
+    cells = [code_cell("a", 1), code_cell("b", 2)]
+    cells[0].metadata = {"tags": ["parameters", "slow"], "scrolled": True}
+    tagged = pair.other("tagged.ipynb", notebook(cells))
+    tagged.edit("percent", 'tags=["parameters", "slow"]', 'tags=["slow"]')
+    tagged.flush()
+    metadata = tagged.cell("a = 1").rest["metadata"]
+    tagged.equal(metadata, {"scrolled": True, "tags": ["slow"]}, "metadata")
+    tagged.edit("percent", ' tags=["slow"]', "")
+    tagged.flush()
+    tagged.equal(tagged.cell("a = 1").rest["metadata"], {"scrolled": True}, "metadata")
+    tagged.equal(tagged.outputs(), ["1\n", "2\n"], "outputs")
+
+
+@case(
+    "S29",
+    jupytext="the script splits the cell; its next edit writes the split to the notebook, and the "
+    "comment is gone",
+    nbsync="the cell of the notebook stays one cell with its comment, whatever else is edited",
+)
+def marker_in_a_cell(pair):
+    cells = [code_cell("a", 1), code_cell("b", 2)]
+    cells[0].source = "a = 1\n# %% section\nprint(a)"
+    split = pair.other("split.ipynb", notebook(cells))
+    split.edit("percent", "b = 2", "b = 20")
+    split.flush()
+    split.edit("marimo", "b = 20", "b = 21")
+    split.flush()
+    split.equal(split.sources(), [cells[0].source, "b = 21\nprint(b)"], "cells")
+    split.equal(split.outputs(), ["1\n", "2\n"], "outputs")
+    split.edit("percent", "print(a)", "print(a, a)")
+    split.flush()
+    split.equal(split.sources()[0], "a = 1\n# %% section\nprint(a, a)", "the edited cell")
+
+
+@case(
+    "S35",
+    jupytext="the second half keeps the outputs, the first half gets a new id",
+    nbsync="the half that is more like the cell keeps id and outputs together, the other one has "
+    "neither; no other cell changes",
+)
+def split_cell(pair):
+    pair.arrange("# %%\na = 1", "# %%\nprint(a)", "text", "b", "c")
+    pair.flush()
+    pair.equal(pair.sources()[:2], ["a = 1", "print(a)"], "halves")
+    ids = pair.ids()
+    pair.equal(ids[1:], ["cell-a", "cell-text", "cell-b", "cell-c"], "ids but the first")
+    pair.check(not ids[0].startswith("cell-"), "the first half has a new id")
+    pair.equal(pair.outputs(), ["", "1\n", "2\n", "3\n"], "outputs")
+    pair.cells_kept()
+
+
+@case(
+    "S36",
+    jupytext="the outputs of the second cell are dropped, on disk they are nowhere",
+    nbsync="the merged cell has id and outputs of the first one, no other cell changes; the notebook "
+    "with the outputs of the second one is in the history",
+)
+def merged_cells(pair):
+    pair.arrange("a", "text", "# %%\nb = 2\nprint(b)\nc = 3\nprint(c)")
+    pair.flush()
+    pair.equal(pair.sources()[2:], ["b = 2\nprint(b)\nc = 3\nprint(c)"], "merged cell")
+    pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b"], "ids")
+    pair.equal(pair.outputs(), ["1\n", "2\n"], "outputs")
+    pair.cells_kept("a", "text", "b")
+
+
+@case(
+    "S37",
+    jupytext="the id is lost with the outputs",
+    nbsync="the id stays; outputs have no place in a text and are in the history",
+)
+def code_becomes_markdown(pair):
+    pair.arrange("a", "text", "# %% [markdown]\n# b = 2\n# print(b)", "c")
+    pair.flush()
+    pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
+    pair.equal(pair.view("ipynb").cells[2].kind, "markdown", "kind")
+    pair.cells_kept("a", "text", "c")
+
+
+@case("S37", nbsync="the other way: the id stays; the other cells keep what they have")
+def markdown_becomes_code(pair):
+    pair.arrange("a", "# %%\nSome *text* with an image.", "b", "c")
+    pair.flush()
+    pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
+    pair.equal(pair.view("ipynb").cells[1].kind, "code", "kind")
+    pair.cells_kept("a", "b", "c")
+
+
+@case(
+    "S52",
+    jupytext="puts the keys of a marker line in another order after a save of the notebook",
+    nbsync="the marker line stays as it is",
+)
+def order_of_metadata(pair):
+    text = new_markdown_cell("Text", id="cell-text")
+    text.metadata = {"zeta": 1, "alpha": [2], "tags": ["x"]}
+    nb = notebook([text, code_cell("a", 1)])
+    unsorted = pair.other("unsorted.ipynb", unsorted_json(nb))
+    marker = '# %% [markdown] zeta=1 alpha=[2] tags=["x"]\n'
+    unsorted.check(marker in unsorted.read("percent"), "the order is the notebook's at first")
+    # Jupyter sorts the keys.
+    save(unsorted.ipynb, views.write_ipynb(nb))
+    unsorted.flush()
+    unsorted.untouched("percent", "marimo")
+    unsorted.edit("ipynb", "a = 1", "a = 10")
+    unsorted.flush()
+    unsorted.check(marker in unsorted.read("percent"), "the order stays")
+    unsorted.everywhere("a = 10")
+
+
+def unsorted_json(nb):
+    return json.dumps(nbformat.v4.rwbase.split_lines(nb), indent=1) + "\n"
