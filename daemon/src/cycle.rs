@@ -15,7 +15,7 @@ use nbsync_formats::Document;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::{Disk, Displaced, Stamp};
-use crate::error::chain;
+use crate::error::{PANICKED, chain, guarded};
 use crate::record::from_bytes;
 use crate::report::Role;
 use crate::store::Store;
@@ -181,9 +181,14 @@ enum Sight {
 }
 
 /// Runs one cycle. Returns how it ended, and the files that it replaced until then.
+///
+/// One that panics ends as one that somebody has to look into.
 pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Vec<Replaced>) {
     let mut replaced = Vec::new();
-    let end = run(context, start, &mut replaced).unwrap_or_else(End::Wait);
+    let notebook = start.replicas[0].spec.path.as_str();
+    let end = guarded(notebook, || run(context, start, &mut replaced))
+        .unwrap_or_else(|| Err(Wait::new(WaitKind::Held, PANICKED)))
+        .unwrap_or_else(End::Wait);
     (end, replaced)
 }
 

@@ -8,9 +8,10 @@ use super::look::{lock, parse};
 use super::plan::Plan;
 use super::{Context, End, Replaced, Replica, Sight, Synced, Wait, WaitKind, decide};
 use crate::disk::{Displaced, Expected, WriteError, WriteOptions, Written};
-use crate::error::chain;
+use crate::error::{PANICKED, chain, guarded};
 use crate::record::to_bytes;
 use crate::sync::Digest;
+use crate::sync::base::Base;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::Outcome;
 
@@ -118,8 +119,11 @@ pub(super) fn transition(
         outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
     }
     let written_at = context.clock.now();
+    // The files agree now. A panic in what is left must not make this cycle count as one that
+    // wrote nothing: the next one would find all of them edited.
+    let notebook = known[0].spec.path.as_str();
     if context.write {
-        plan.note_unseen(context, before, &outcome, &to);
+        guarded(notebook, || plan.note_unseen(context, before, &outcome, &to));
     }
     let mut edits = outcome.edits;
     if let Some(stale) = plan.stale {
@@ -131,9 +135,8 @@ pub(super) fn transition(
         }
     }
     let stored = if context.write {
-        to_bytes(&outcome.base)
-            .map_err(|err| chain(&err))
-            .and_then(|bytes| context.store.put_blob(&bytes).map_err(|err| chain(&err)))
+        guarded(notebook, || store(context, &outcome.base))
+            .unwrap_or_else(|| Err(PANICKED.to_owned()))
     } else {
         Err("nothing is written".to_owned())
     };
@@ -150,6 +153,11 @@ pub(super) fn transition(
         conflicts: outcome.conflicts,
         unseen: plan.unseen,
     })))
+}
+
+fn store(context: &Context<'_>, base: &Base) -> Result<Digest, String> {
+    let bytes = to_bytes(base).map_err(|err| chain(&err))?;
+    context.store.put_blob(&bytes).map_err(|err| chain(&err))
 }
 
 /// A text to be written.
@@ -169,7 +177,11 @@ fn write_all(
     writes: &[Write],
     mode: Option<u32>,
 ) -> Vec<Result<Written, WriteError>> {
-    let write = |it: &Write| write(context, &it.spec, &it.text, it.on_disk, mode);
+    // One that panics must not take along what the others have to tell.
+    let write = |it: &Write| {
+        let write = || write(context, &it.spec, &it.text, it.on_disk, mode);
+        guarded(it.spec.path.as_str(), write).unwrap_or_else(|| Err(panicked(it)))
+    };
     let Some((first, rest)) = writes.split_first() else { return Vec::new() };
     if !context.threads {
         let mut res = Vec::new();
@@ -186,13 +198,15 @@ fn write_all(
         let threads: Vec<_> = rest.iter().map(|it| scope.spawn(move || write(it))).collect();
         let mut res = vec![write(first)];
         for (thread, it) in threads.into_iter().zip(rest) {
-            res.push(thread.join().unwrap_or_else(|_| {
-                let source = std::io::Error::other("an error inside nbsync; see the log");
-                Err(WriteError::Io { path: it.spec.path.clone(), source })
-            }));
+            res.push(thread.join().unwrap_or_else(|_| Err(panicked(it))));
         }
         res
     })
+}
+
+fn panicked(write: &Write) -> WriteError {
+    let source = std::io::Error::other(PANICKED);
+    WriteError::Io { path: write.spec.path.clone(), source }
 }
 
 fn write(

@@ -12,7 +12,7 @@ use super::history::{LATE, LateWriter};
 use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
 use super::work::Job;
 use crate::cycle::{End, Replaced, Synced, Wait, WaitKind, folders};
-use crate::error::chain;
+use crate::error::{PANICKED, chain, guarded};
 use crate::record;
 use crate::report::{NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
@@ -255,9 +255,12 @@ impl Engine {
     fn store_bases(&mut self) {
         for source in std::mem::take(&mut self.unstored) {
             let Some(base) = self.bases.get(&source) else { continue };
-            let bytes = record::to_bytes(&base).map_err(|err| chain(&err));
+            let store = || {
+                let bytes = record::to_bytes(&base).map_err(|err| chain(&err))?;
+                self.parts.store.put_blob(&bytes).map_err(|err| chain(&err))
+            };
             let stored =
-                bytes.and_then(|it| self.parts.store.put_blob(&it).map_err(|err| chain(&err)));
+                guarded(source.as_str(), store).unwrap_or_else(|| Err(PANICKED.to_owned()));
             match (stored, self.pairings.get_mut(&source)) {
                 (Ok(digest), Some(pairing)) => {
                     pairing.base = Some(digest);

@@ -14,7 +14,7 @@ use super::history::{LATE, LateWriter};
 use super::pairing::{Pairing, PairingRecord};
 use crate::config::Layout;
 use crate::disk::{Disk, Lock, ReadError};
-use crate::error::chain;
+use crate::error::{chain, guarded};
 use crate::report::{Report, Role};
 use crate::sync::pairing::{Found, Group, ReplicaSpec, WORKDIR, extension, group, shadow, stem};
 
@@ -184,8 +184,9 @@ impl Engine {
             loop {
                 let idx = next.fetch_add(1, Ordering::Relaxed);
                 let Some(path) = paths.get(idx) else { break found };
-                let path = tree.absolute(path);
-                if let Some(found_one) = detect_one(disk, &path, max_size, needs_language[idx]) {
+                let absolute = tree.absolute(path);
+                let detect = || detect_one(disk, &absolute, max_size, needs_language[idx]);
+                if let Some(found_one) = guarded(path.as_str(), detect).flatten() {
                     found.push((idx, found_one));
                 }
             }
@@ -201,7 +202,6 @@ impl Engine {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
             for thread in threads {
-                // One that panicked leaves its files for the next walk.
                 for (idx, format) in thread.join().unwrap_or_default() {
                     res[idx] = Some(format);
                 }

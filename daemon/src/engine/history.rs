@@ -14,7 +14,7 @@ use super::pairing::Due;
 use super::work::Job;
 use crate::cycle::{End, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
-use crate::error::chain;
+use crate::error::{chain, guarded};
 use crate::record;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::Digest;
@@ -339,6 +339,10 @@ impl Engine {
 
     /// What the editor of a replaced file had loaded or saved, as a base.
     fn loaded(&self, late: &LateWriter) -> Option<Arc<Base>> {
+        guarded(late.source.as_str(), || self.load_base(late)).flatten()
+    }
+
+    fn load_base(&self, late: &LateWriter) -> Option<Arc<Base>> {
         let bytes = self.parts.store.blob(late.base?).ok()??;
         let base = record::from_bytes(&bytes).ok()?;
         let Some(document) = &late.document else { return Some(Arc::new(base)) };

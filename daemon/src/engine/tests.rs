@@ -6,6 +6,7 @@ mod edits;
 mod faults;
 mod holds;
 mod pairs;
+mod panics;
 mod random;
 mod store;
 mod tree;

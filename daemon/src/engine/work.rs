@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::Engine;
 use super::pairing::Due;
 use crate::cycle::{Context, Replica, Start, Unseen, WaitKind, cycle};
-use crate::error::chain;
+use crate::error::{PANICKED, chain};
 use crate::report::{NotebookState, Report};
 use crate::sync::Digest;
 use crate::sync::base::Base;
@@ -102,8 +102,6 @@ impl Engine {
                 let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
                 let mut ends: HashMap<usize, _> = HashMap::new();
                 for thread in threads {
-                    // A cycle that panicked takes the others of its thread along;
-                    // those stay due.
                     ends.extend(thread.join().unwrap_or_default());
                 }
                 ends
@@ -113,7 +111,7 @@ impl Engine {
             for (source, job) in jobs {
                 match ends.remove(&job.number) {
                     Some((end, replaced)) => self.apply(&source, job, end, replaced),
-                    None => self.hold(&source, "an error inside nbsync; see the log".to_owned()),
+                    None => self.hold(&source, PANICKED.to_owned()),
                 }
             }
             self.report(&Report::Progress { done, total });

@@ -1,8 +1,8 @@
 //! A store that goes down with the process.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::store::{Batch, Collected, HistoryEntry, Keep, MemoryStore, Store, StoreError};
 use crate::sync::Digest;
@@ -13,6 +13,8 @@ pub(super) struct SimStore {
     pub(super) inner: MemoryStore,
     pub(super) is_gone: Arc<AtomicBool>,
     pub(super) n_writes: Arc<AtomicUsize>,
+    /// Storing or loading a text with this in it panics.
+    pub(super) poison: Arc<Mutex<Option<String>>>,
 }
 
 impl SimStore {
@@ -22,6 +24,12 @@ impl SimStore {
             return Err(StoreError::Io { path: "memory".into(), source });
         }
         Ok(&self.inner)
+    }
+
+    fn taste(&self, bytes: &[u8]) {
+        let poison = self.poison.lock().unwrap().clone();
+        let is_poison = |it: String| String::from_utf8_lossy(bytes).contains(&it);
+        assert!(!poison.is_some_and(is_poison), "the panic that a test wants");
     }
 
     fn writing(&self) -> Result<&MemoryStore, StoreError> {
@@ -52,10 +60,13 @@ impl Store for SimStore {
     }
 
     fn blob(&self, digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        self.alive()?.blob(digest)
+        let bytes = self.alive()?.blob(digest)?;
+        self.taste(bytes.as_deref().unwrap_or_default());
+        Ok(bytes)
     }
 
     fn put_blob(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.taste(bytes);
         self.writing()?.put_blob(bytes)
     }
 
