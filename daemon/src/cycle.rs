@@ -72,6 +72,8 @@ pub(crate) struct Start<'a> {
     pub(crate) is_meant: bool,
     /// Whether missing shadows were given time to come back.
     pub(crate) is_missing: bool,
+    /// Whether the folder of the shadows was.
+    pub(crate) is_cleared: bool,
     /// What was written into each replica that its editor may not have loaded.
     pub(crate) unseen: &'a [Vec<Unseen>],
     /// A text that an editor saved where nobody looks any more, in the place of
@@ -159,6 +161,8 @@ pub(crate) enum WaitKind {
     Unlikely,
     /// A shadow is missing, as in the middle of a save by delete and create.
     Missing,
+    /// The whole folder of the shadows is missing, as when its parent is being removed.
+    Cleared,
     /// The source is missing, in the same way.
     Gone,
     /// Somebody has to do something.
@@ -212,10 +216,17 @@ fn run(
     };
     if let Some((_, gone)) =
         sights.iter().zip(&known).find(|(sight, replica)| is_missing((sight, replica)))
-        && !start.is_missing
     {
-        let reason = format!("`{}` is gone, and will be made again", gone.spec.path);
-        return Err(Wait::new(WaitKind::Missing, reason));
+        let folder = gone.spec.path.parent().map(|it| context.disk.root().join(it));
+        let is_cleared = folder.is_some_and(|it| context.disk.glance(&it).is_none());
+        let (kind, has_waited) = match is_cleared {
+            true => (WaitKind::Cleared, start.is_cleared),
+            false => (WaitKind::Missing, start.is_missing),
+        };
+        if !has_waited {
+            let reason = format!("`{}` is gone, and will be made again", gone.spec.path);
+            return Err(Wait::new(kind, reason));
+        }
     }
     let is_unchanged = sights.iter().all(|sight| matches!(sight, Sight::Unchanged));
     if is_unchanged && start.is_complete && start.late.is_none() {

@@ -105,6 +105,12 @@ pub trait Disk: Send + Sync {
     /// Returns `None` if there was no file.
     fn remove(&self, path: &Utf8Path, expected: Digest) -> Result<Option<Displaced>, WriteError>;
 
+    /// Gives a file another name, whatever it holds.
+    ///
+    /// A name that something has already is [`WriteError::Changed`]. Does nothing if there is no
+    /// such file.
+    fn rename(&self, path: &Utf8Path, to: &Utf8Path) -> Result<(), WriteError>;
+
     /// Makes the folder for the shadows of the notebooks in `dir`, with a `.gitignore`
     /// of its own, and returns its path.
     fn create_workdir(&self, dir: &Utf8Path) -> Result<Utf8PathBuf, WriteError>;

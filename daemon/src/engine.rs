@@ -17,6 +17,7 @@ mod describe;
 mod discover;
 mod flush;
 mod history;
+mod moves;
 mod pairing;
 mod status;
 mod work;
@@ -44,6 +45,7 @@ use bases::Bases;
 use claims::File;
 use flush::Waiting;
 use history::{Archive, LateWriter};
+use moves::Ended;
 use pairing::{Due, Pairing};
 
 /// How often known files are looked at although no event said so. Longer if it
@@ -89,6 +91,10 @@ pub(crate) struct Engine {
     /// The source of the pairing that a file belongs to.
     by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
     due: BTreeMap<Utf8PathBuf, Due>,
+    /// Pairings whose source is gone, in case it comes back.
+    ended: BTreeMap<Utf8PathBuf, Ended>,
+    /// When a file last went, by its folder.
+    removals: HashMap<Utf8PathBuf, Instant>,
     bases: Bases,
     /// Candidates that are no notebooks, as they were then.
     plain: HashMap<Utf8PathBuf, Option<Stamp>>,
@@ -115,6 +121,8 @@ pub(crate) struct Engine {
     dirty: BTreeSet<Utf8PathBuf>,
     /// Pairings whose records are to be removed.
     removed: BTreeSet<Utf8PathBuf>,
+    /// Sources that got another path, in the order in which they did.
+    renamed: Vec<(String, String)>,
     /// Pairings whose bases the store did not take.
     unstored: BTreeSet<Utf8PathBuf>,
     archive: Archive,
@@ -139,6 +147,8 @@ impl Engine {
             busy: HashMap::new(),
             by_path: HashMap::new(),
             due: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            removals: HashMap::new(),
             bases: Bases::default(),
             plain: HashMap::new(),
             skipped: BTreeMap::new(),
@@ -156,6 +166,7 @@ impl Engine {
             deletions_are_meant: false,
             dirty: BTreeSet::new(),
             removed: BTreeSet::new(),
+            renamed: Vec::new(),
             unstored: BTreeSet::new(),
             archive,
             next_collect: now + COLLECT,
@@ -220,6 +231,9 @@ impl Engine {
 
     fn gone(&mut self, path: &Utf8Path, now: Instant) {
         let Some(path) = self.parts.tree.relative(path).map(Utf8Path::to_owned) else { return };
+        if let Some(folder) = path.parent() {
+            self.removals.insert(folder.to_owned(), now);
+        }
         if self.mark(&path, now) {
             return;
         }

@@ -211,6 +211,13 @@ pub enum Report {
         /// Where its shadows went.
         reason: String,
     },
+    /// A pairing followed its source to another name.
+    Moved {
+        /// The source replica.
+        notebook: Utf8PathBuf,
+        /// Where it was before.
+        from: Utf8PathBuf,
+    },
     /// The daemon changed its state.
     State {
         /// The new state.

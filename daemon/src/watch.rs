@@ -57,7 +57,10 @@ pub trait Watcher: Send {
     /// went with the old folder. A folder that fails leaves the others alone.
     fn watch(&mut self, folder: &Utf8Path) -> Result<(), WatchError>;
 
-    /// Stops watching a folder. Does nothing if it isn't watched.
+    /// Stops watching a folder and those in it. Does nothing if they aren't watched.
+    ///
+    /// A folder that was renamed keeps its watches, and the system gives no second one for
+    /// the new name: so they have to end first.
     fn unwatch(&mut self, folder: &Utf8Path);
 
     /// How changes are noticed right now.

@@ -75,6 +75,10 @@ impl Columns {
             Report::Unpaired { notebook, reason } => {
                 (Priority::Notice, self.about(&name(notebook), PLAIN, "unpaired", reason))
             }
+            Report::Moved { notebook, from } => {
+                let reason = format!("was `{}`", ui::escape(from.as_str()));
+                (Priority::Notice, self.about(&name(notebook), PLAIN, "moved", &reason))
+            }
             Report::State { state, reason } => state_line(*state, reason.as_deref()),
             Report::Error { notebook: Some(notebook), reason } => {
                 (Priority::Error, self.about(&name(notebook), ERROR, "error", reason))

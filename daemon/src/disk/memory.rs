@@ -303,6 +303,21 @@ impl Disk for MemoryDisk {
         remove().map_err(|it| it.writing(path))
     }
 
+    fn rename(&self, path: &Utf8Path, to: &Utf8Path) -> Result<(), WriteError> {
+        let rename = || {
+            self.check(path)?;
+            self.check(to)?;
+            self.before(Step::Rename, path)?;
+            let mut shared = self.alive()?;
+            if shared.state.inode(to).is_some() {
+                return Err(Obstacle::changed());
+            }
+            shared.state.rename(path, to);
+            Ok(())
+        };
+        rename().map_err(|it| it.writing(to))
+    }
+
     fn create_workdir(&self, dir: &Utf8Path) -> Result<Utf8PathBuf, WriteError> {
         let workdir = workdir(dir);
         let create = || {

@@ -29,6 +29,8 @@ pub enum Step {
     Place,
     /// The new file is renamed over the old one.
     RenameOver,
+    /// A shadow gets the name that goes with the new name of its notebook.
+    Rename,
     /// The old file gets the new bytes.
     Overwrite,
     /// The folder is flushed to the device.

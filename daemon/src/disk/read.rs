@@ -29,7 +29,7 @@ pub(super) fn read_open(file: &File, before: &Stamp, limit: u64) -> Result<Conte
     if bytes.len() as u64 != before.size || !after.same_content(before) {
         return Err(Obstacle::Unstable);
     }
-    Ok(Contents { bytes, stamp: after })
+    Ok(Contents { bytes, stamp: after.with_birth(file) })
 }
 
 /// Reads whatever a file holds at this moment.

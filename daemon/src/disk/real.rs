@@ -186,6 +186,22 @@ impl Disk for RealDisk {
             .map_err(|it| it.writing(path))
     }
 
+    fn rename(&self, path: &Utf8Path, to: &Utf8Path) -> Result<(), WriteError> {
+        let rename = || {
+            let from = match self.root.place(path) {
+                Err(Obstacle::Absent) => return Ok(()),
+                from => from?,
+            };
+            let new = self.root.place(to)?;
+            self.steps.before(Step::Rename, path)?;
+            match swap::name_new(&from.folder, &from.name, &new.folder, &new.name) {
+                Err(Obstacle::Absent) => Ok(()),
+                renamed => renamed,
+            }
+        };
+        rename().map_err(|it: Obstacle| it.writing(to))
+    }
+
     fn create_workdir(&self, dir: &Utf8Path) -> Result<Utf8PathBuf, WriteError> {
         self.folder(dir)
             .and_then(|folder| displaced::open_workdir(&folder, &self.steps))

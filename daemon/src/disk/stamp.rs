@@ -1,6 +1,8 @@
 //! What the system knows about a file without reading it.
 
-use rustix::fs::{FileType, Stat};
+use std::fs::File;
+
+use rustix::fs::{AtFlags, FileType, Stat, StatxFlags};
 use serde::{Deserialize, Serialize};
 
 /// What the system knows about a file without reading it.
@@ -22,6 +24,11 @@ pub struct Stamp {
     pub dev: u64,
     /// Hard links.
     pub nlink: u64,
+    /// When the inode was made, in nanoseconds since 1970, where the file system says so and
+    /// somebody asked. Together with the inode's number it says which file this is: numbers are
+    /// given anew as soon as they are free.
+    #[serde(default)]
+    pub born_ns: Option<i64>,
     /// Permissions, without the file's type.
     pub mode: u32,
     /// What it is.
@@ -51,6 +58,28 @@ impl Stamp {
             == (other.size, other.mtime_ns, other.ctime_ns, other.ino, other.dev)
     }
 
+    /// Whether both describe the same file, whatever it holds and is called.
+    ///
+    /// False if that can't be told.
+    pub fn same_file(&self, other: &Self) -> bool {
+        self.ino == other.ino && self.born_ns.is_some() && self.born_ns == other.born_ns
+    }
+
+    /// Adds when the file was made.
+    pub(super) fn with_birth(self, file: &File) -> Self {
+        let asked = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::BTIME);
+        let told = asked
+            .ok()
+            .filter(|it| StatxFlags::from_bits_retain(it.stx_mask).contains(StatxFlags::BTIME));
+        let born_ns = told.map(|it| {
+            it.stx_btime
+                .tv_sec
+                .saturating_mul(1_000_000_000)
+                .saturating_add(it.stx_btime.tv_nsec.into())
+        });
+        Self { born_ns, ..self }
+    }
+
     // The fields of `stat` have other types on other systems.
     #[allow(
         clippy::unnecessary_cast,
@@ -68,6 +97,7 @@ impl Stamp {
             ino: stat.st_ino as u64,
             dev: stat.st_dev as u64,
             nlink: stat.st_nlink as u64,
+            born_ns: None,
             mode: stat.st_mode as u32 & 0o7777,
             kind: Kind::from_type(FileType::from_raw_mode(stat.st_mode)),
         }

@@ -238,7 +238,12 @@ pub(super) fn put_back(
 }
 
 /// Renames to a name that nothing has, in one step.
-fn name_new(from: &Folder, old: &str, folder: &Folder, name: &str) -> Result<(), Obstacle> {
+pub(super) fn name_new(
+    from: &Folder,
+    old: &str,
+    folder: &Folder,
+    name: &str,
+) -> Result<(), Obstacle> {
     let error = match from.rename_to_new(old, folder, name) {
         Ok(()) => return Ok(()),
         Err(errno) => Obstacle::unsupported_or(errno),

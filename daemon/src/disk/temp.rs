@@ -59,7 +59,7 @@ impl<'a> Temp<'a> {
 
     /// Describes the file, wherever it is by now.
     pub(super) fn stamp(&self) -> Result<Stamp, Obstacle> {
-        Ok(Stamp::from_stat(&rustix::fs::fstat(&self.file)?))
+        Ok(Stamp::from_stat(&rustix::fs::fstat(&self.file)?).with_birth(&self.file))
     }
 
     /// From here on the name may stand for somebody else's bytes.

@@ -116,6 +116,8 @@ impl Engine {
         pairing.replicas = synced.replicas;
         pairing.unseen = synced.unseen;
         pairing.is_complete = true;
+        // Another notebook has its name now.
+        self.ended.remove(source);
         self.bases.put(source, Arc::clone(&synced.base));
         match synced.stored {
             Ok(digest) => {
@@ -188,11 +190,13 @@ impl Engine {
         }
         let Some(pairing) = self.pairings.remove(source) else { return };
         self.end(source, &pairing, now);
+        self.needs_forming = true;
+        self.form(now);
     }
 
     /// Ends a pairing whose source is gone: its shadows go to where replaced files
     /// go, unless somebody edited them.
-    fn end(&mut self, source: &Utf8Path, pairing: &Pairing, now: Instant) {
+    pub(super) fn end(&mut self, source: &Utf8Path, pairing: &Pairing, now: Instant) {
         let mut kept = Vec::new();
         for (idx, replica) in pairing.replicas.iter().enumerate() {
             self.by_path.remove(&replica.spec.path);
@@ -217,16 +221,14 @@ impl Engine {
             }
         }
         self.bases.remove(source);
-        self.removed.insert(source.to_owned());
         self.dirty.remove(source);
+        self.remember_ended(source, pairing.clone());
         let reason = if kept.is_empty() {
             "its source is gone; its shadows were removed, and are kept in the history".to_owned()
         } else {
             format!("its source is gone; left alone, because changed: {}", kept.join(", "))
         };
         self.report(&Report::Unpaired { notebook: source.to_owned(), reason });
-        self.needs_forming = true;
-        self.form(now);
     }
 
     /// Whether no file of the user's is there any more.
@@ -279,13 +281,14 @@ impl Engine {
     pub(super) fn commit(&mut self) {
         self.store_bases();
         let (dirty, removed) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.removed));
-        let mut batch = Batch::default();
+        let renamed = std::mem::take(&mut self.renamed);
+        if !renamed.is_empty() {
+            // What is on its way into the history goes by the old names.
+            self.archive.drain();
+        }
+        let mut batch = Batch { rename: renamed.clone(), ..Batch::default() };
         for source in &dirty {
-            let record = self
-                .pairings
-                .get(source)
-                .and_then(|pairing| PairingRecord::of(pairing, &self.files, &self.parts.config));
-            let Some(record) = record else { continue };
+            let Some(record) = self.record(source) else { continue };
             match serde_json::to_vec(&record) {
                 Ok(bytes) => batch.put.push((source.to_string(), bytes)),
                 Err(err) => tracing::error!(notebook = %source, "cannot store the pairing: {err}"),
@@ -297,8 +300,18 @@ impl Engine {
         }
         if let Err(err) = self.parts.store.commit(batch) {
             tracing::error!("{}; it is tried again", chain(&err));
-            (self.dirty, self.removed) = (dirty, removed);
+            (self.dirty, self.removed, self.renamed) = (dirty, removed, renamed);
         }
+    }
+
+    fn record(&self, source: &Utf8Path) -> Option<PairingRecord> {
+        if let Some(pairing) = self.pairings.get(source) {
+            return PairingRecord::of(pairing, &self.files, &self.parts.config);
+        }
+        let ended = self.ended.get(source)?;
+        let mut record = PairingRecord::of(&ended.pairing, &self.files, &self.parts.config)?;
+        record.ended_ms = Some(ended.at_ms);
+        Some(record)
     }
 }
 

@@ -40,6 +40,16 @@ impl Bases {
         self.0.truncate(n_kept);
     }
 
+    pub(crate) fn rename(&mut self, from: &Utf8Path, to: &Utf8Path) {
+        if from == to {
+            return;
+        }
+        self.remove(to);
+        for (path, _) in self.0.iter_mut().filter(|(path, _)| path == from) {
+            to.clone_into(path);
+        }
+    }
+
     pub(crate) fn remove(&mut self, source: &Utf8Path) {
         self.0.retain(|(path, _)| path != source);
     }

@@ -11,6 +11,7 @@ use nbsync_formats::FormatName;
 use super::Engine;
 use super::claims::{File, Said, mentions_auto};
 use super::history::{LATE, LateWriter};
+use super::moves::Ended;
 use super::pairing::{Pairing, PairingRecord};
 use crate::config::Layout;
 use crate::disk::{Disk, Lock, ReadError};
@@ -32,11 +33,18 @@ impl Engine {
             let record: Result<PairingRecord, _> = serde_json::from_slice(&bytes);
             match record {
                 Ok(record) => {
+                    let ended = record.ended_ms;
                     for (path, format, said) in record.files() {
-                        let file = File { format, said, claim: None, problem: None };
-                        self.files.insert(path, file);
+                        if ended.is_none() {
+                            let file = File { format, said, claim: None, problem: None };
+                            self.files.insert(path, file);
+                        }
                     }
                     if let Some(pairing) = record.into_pairing(&self.parts.config) {
+                        if let Some(at_ms) = ended {
+                            self.ended.insert(source.into(), Ended { pairing, at_ms });
+                            continue;
+                        }
                         let source = pairing.replicas[0].spec.path.clone();
                         let is_complete = pairing.is_complete;
                         self.add(pairing);
@@ -53,7 +61,7 @@ impl Engine {
         self.needs_forming = true;
     }
 
-    fn add(&mut self, pairing: Pairing) {
+    pub(super) fn add(&mut self, pairing: Pairing) {
         let source = pairing.replicas[0].spec.path.clone();
         for replica in &pairing.replicas {
             self.by_path.insert(replica.spec.path.clone(), source.clone());
@@ -249,7 +257,7 @@ impl Engine {
                     self.watch(&folder.to_owned());
                 }
             }
-            self.add(Pairing::new(group.members));
+            self.add(Pairing { found: Some(now), ..Pairing::new(group.members) });
             self.make_due(&source, now);
         }
         let absolute = self.parts.tree.absolute(&source);
@@ -312,7 +320,7 @@ impl Engine {
     }
 }
 
-fn is_in_workdir(path: &Utf8Path) -> bool {
+pub(super) fn is_in_workdir(path: &Utf8Path) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with(WORKDIR))
 }
 

@@ -99,6 +99,16 @@ impl Archive {
         std::mem::take(&mut *failed)
     }
 
+    /// Returns once everything that was given to it is in the history.
+    pub(super) fn drain(&mut self) {
+        if self.thread.is_some() {
+            self.stop();
+            if let Err(err) = self.start() {
+                tracing::warn!("the thread of the history can't be started: {err}");
+            }
+        }
+    }
+
     /// Finishes what was begun.
     pub(super) fn stop(&mut self) {
         if let Some((sender, thread)) = self.thread.take() {
@@ -268,7 +278,9 @@ impl Engine {
 
     /// Forgets old versions.
     pub(super) fn collect(&mut self) {
-        let live = self.pairings.values().filter_map(|pairing| pairing.base).collect();
+        self.forget_ended();
+        let ended = self.ended.values().map(|it| &it.pairing);
+        let live = self.pairings.values().chain(ended).filter_map(|it| it.base).collect();
         match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
             Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
             Err(err) => tracing::warn!("{}", chain(&err)),
@@ -307,6 +319,7 @@ impl Engine {
             touched: &all,
             is_meant: true,
             is_missing: true,
+            is_cleared: true,
             unseen: &[],
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };

@@ -34,6 +34,8 @@ pub(crate) struct Pairing {
     pub(crate) held_at: Vec<Option<Stamp>>,
     /// What the editor of each replica may not have loaded.
     pub(crate) unseen: Vec<Vec<Unseen>>,
+    /// When it was found; `None` if that is long ago.
+    pub(crate) found: Option<Instant>,
     /// Why it may not be synced at all, until somebody decides what is one notebook.
     pub(crate) blocked: Option<String>,
     /// What else the user should know.
@@ -52,6 +54,7 @@ impl Pairing {
             reason: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            found: None,
             blocked: None,
             notes: Vec::new(),
         }
@@ -66,6 +69,11 @@ impl Pairing {
     pub(crate) fn has_files(&self, owned: &[ReplicaSpec]) -> bool {
         let key = |spec: &ReplicaSpec| (spec.path.clone(), spec.dialect.format, spec.role);
         self.owned().map(key).eq(owned.iter().map(key))
+    }
+
+    /// Whether it was never synced.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.base.is_none() && self.replicas[0].digest.is_none()
     }
 
     /// Returns the position of a replica.
@@ -157,9 +165,11 @@ impl Due {
                 // Events can be lost.
                 waits.get(attempt).copied().unwrap_or(MAX_BACK_OFF)
             }
-            WaitKind::Held | WaitKind::Unlikely | WaitKind::Missing | WaitKind::Gone => {
-                return false;
-            }
+            WaitKind::Held
+            | WaitKind::Unlikely
+            | WaitKind::Missing
+            | WaitKind::Cleared
+            | WaitKind::Gone => return false,
             // Growing waits: 1, 2, 4, ... 60 s.
             WaitKind::Refused => Duration::from_secs(1 << attempt.min(6)).min(MAX_BACK_OFF),
         };
@@ -171,7 +181,7 @@ impl Due {
 /// How long something that looks like the middle of a save is given to become whole.
 fn grace(kind: WaitKind) -> Option<Duration> {
     match kind {
-        WaitKind::Unlikely | WaitKind::Gone => Some(Duration::from_secs(2)),
+        WaitKind::Unlikely | WaitKind::Cleared | WaitKind::Gone => Some(Duration::from_secs(2)),
         WaitKind::Missing => Some(Duration::from_millis(500)),
         WaitKind::Unsettled | WaitKind::Held | WaitKind::Refused => None,
     }
@@ -187,6 +197,9 @@ pub(crate) struct PairingRecord {
     complete_for: String,
     is_in_conflict: bool,
     replicas: Vec<ReplicaRecord>,
+    /// When it ended, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -228,6 +241,7 @@ impl PairingRecord {
             complete_for: if pairing.is_complete { wanted(config) } else { String::new() },
             is_in_conflict: pairing.state == NotebookState::Conflict,
             replicas: replicas.collect::<Option<Vec<_>>>()?,
+            ended_ms: None,
         })
     }
 
@@ -261,6 +275,7 @@ impl PairingRecord {
             reason: self.is_in_conflict.then(|| CONFLICT_REASON.to_owned()),
             held_at: Vec::new(),
             unseen: Vec::new(),
+            found: None,
             blocked: None,
             notes: Vec::new(),
         })

@@ -8,6 +8,7 @@ mod holds;
 mod pairs;
 mod panics;
 mod random;
+mod renames;
 mod store;
 mod tree;
 mod world;

@@ -11,12 +11,16 @@ use super::Engine;
 use super::pairing::Due;
 use crate::cycle::{Context, Replica, Start, Unseen, WaitKind, cycle};
 use crate::error::{PANICKED, chain};
-use crate::report::{NotebookState, Report};
+use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
 use crate::sync::base::Base;
+use crate::sync::pairing::WORKDIR;
 
 /// How long writing waits for a git operation to end.
 const GIT_WAIT: Duration = Duration::from_millis(300);
+
+/// How long no file of a folder may have gone before one is made again there.
+const REMOVAL: Duration = Duration::from_millis(500);
 
 /// From this many on, due pairings are worked on side by side.
 pub(super) const SIDE_BY_SIDE: usize = 8;
@@ -24,7 +28,7 @@ pub(super) const SIDE_BY_SIDE: usize = 8;
 impl Engine {
     /// Works on the pairings that are due.
     pub(super) fn work(&mut self, now: Instant) {
-        if self.is_still() {
+        if self.state == DaemonState::Paused {
             return;
         }
         self.busy.retain(|_, until| now < *until);
@@ -33,12 +37,7 @@ impl Engine {
                 due.at = due.at.max(*until);
             }
         }
-        let sources: Vec<Utf8PathBuf> = self
-            .due
-            .iter()
-            .filter(|(_, due)| due.at <= now)
-            .map(|(source, _)| source.clone())
-            .collect();
+        let mut sources = self.due_now(now);
         if sources.is_empty() {
             return;
         }
@@ -56,6 +55,19 @@ impl Engine {
                 }
             }
             return;
+        }
+        if self.follow(&sources, now) {
+            sources = self.due_now(now);
+        }
+        if self.is_still() {
+            return;
+        }
+        if !self.deletions_are_meant && self.all_gone_reason().is_some() {
+            // They may have gone somewhere that no event told of yet.
+            self.walk_below(Utf8Path::new(""), now);
+            sources = self.due_now(now);
+            self.follow(&sources, now);
+            sources = self.due_now(now);
         }
         match self.all_gone_reason() {
             Some(reason) if !self.deletions_are_meant => {
@@ -75,6 +87,30 @@ impl Engine {
         } else {
             self.work_side_by_side(&sources, now);
         }
+    }
+
+    /// The pairings that are due. Those in whose folders files are being removed have to wait
+    /// until that is over: what is made again there would be in the way.
+    fn due_now(&mut self, now: Instant) -> Vec<Utf8PathBuf> {
+        self.removals.retain(|_, at| now.duration_since(*at) < REMOVAL);
+        let mut sources = Vec::new();
+        let (pairings, parts) = (&self.pairings, &self.parts);
+        let has_gap = |source: &Utf8PathBuf| {
+            pairings.get(source).is_some_and(|pairing| {
+                let paths = pairing.replicas.iter().map(|it| parts.tree.absolute(&it.spec.path));
+                paths.into_iter().any(|path| parts.disk.glance(&path).is_none())
+            })
+        };
+        for (source, due) in self.due.iter_mut().filter(|(_, due)| due.at <= now) {
+            let is_missing = matches!(due.last, Some(WaitKind::Missing | WaitKind::Cleared));
+            let folders = source.parent().into_iter();
+            let folders = folders.flat_map(|it| [it.to_owned(), it.join(WORKDIR)]);
+            match folders.filter_map(|it| self.removals.get(&it)).max() {
+                Some(at) if is_missing && has_gap(source) => due.at = *at + REMOVAL,
+                _ => sources.push(source.clone()),
+            }
+        }
+        sources
     }
 
     fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {
@@ -194,6 +230,7 @@ impl Job {
             touched: &self.touched,
             is_meant: self.due.has_waited(WaitKind::Unlikely, self.now),
             is_missing: self.due.has_waited(WaitKind::Missing, self.now),
+            is_cleared: self.due.has_waited(WaitKind::Cleared, self.now),
             unseen: &self.unseen,
             late: None,
         }

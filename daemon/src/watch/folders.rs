@@ -134,14 +134,11 @@ impl<N: NotifyWatcher + Send> Watcher for Folders<N> {
     }
 
     fn unwatch(&mut self, folder: &Utf8Path) {
-        if self.reported.remove(folder)
-            && let Some(native) = &mut self.native
-            && let Err(error) = native.unwatch(folder.as_ref())
-        {
-            // The system has dropped the watch together with the folder.
-            tracing::trace!(%folder, %error, "was not watched");
+        let both = self.reported.union(&self.polled);
+        let below: Vec<Utf8PathBuf> = both.filter(|it| it.starts_with(folder)).cloned().collect();
+        for folder in below {
+            self.unwatch_one(&folder);
         }
-        self.stop_polling(folder);
     }
 
     fn mode(&self) -> WatchMode {
@@ -156,7 +153,18 @@ impl<N: NotifyWatcher + Send> Watcher for Folders<N> {
     }
 }
 
-impl<N> Folders<N> {
+impl<N: NotifyWatcher> Folders<N> {
+    fn unwatch_one(&mut self, folder: &Utf8Path) {
+        if self.reported.remove(folder)
+            && let Some(native) = &mut self.native
+            && let Err(error) = native.unwatch(folder.as_ref())
+        {
+            // The system has dropped the watch together with the folder.
+            tracing::trace!(%folder, %error, "was not watched");
+        }
+        self.stop_polling(folder);
+    }
+
     fn start_polling(&mut self, folder: &Utf8Path) -> Result<(), WatchError> {
         if self.poller.is_none() {
             let poller = poller(self.interval, &self.events)

@@ -90,6 +90,7 @@ impl State {
             ino: inode,
             dev: 1,
             nlink: 1,
+            born_ns: Some(ns(inode)),
             mode: file.mode,
             kind: Kind::File,
         };
@@ -107,6 +108,7 @@ impl State {
             ino: 0,
             dev: 1,
             nlink: 1,
+            born_ns: None,
             mode: 0o755,
             kind: Kind::Folder,
         };
