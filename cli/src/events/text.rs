@@ -76,7 +76,7 @@ impl Columns {
                 (Priority::Notice, self.about(&name(notebook), PLAIN, "unpaired", reason))
             }
             Report::Moved { notebook, from } => {
-                let reason = format!("was `{}`", ui::escape(from.as_str()));
+                let reason = format!("was `{from}`");
                 (Priority::Notice, self.about(&name(notebook), PLAIN, "moved", &reason))
             }
             Report::State { state, reason } => state_line(*state, reason.as_deref()),
