@@ -1,12 +1,13 @@
 //! Recognises the cells of one text in another.
 
-use std::collections::HashMap;
+mod likeness;
+mod order;
 
-use imara_diff::{Algorithm, Diff, InternedInput};
+use std::collections::{HashMap, VecDeque};
+
 use nbsync_formats::{Cell, CellKind};
 
-/// How alike two sources have to be to count as one edited cell.
-const SIMILAR: f64 = 0.5;
+use likeness::{SIMILAR_AND_MOVED, dice, trigrams};
 
 /// Above this many pairs of unrecognised cells, similarity isn't looked at.
 /// Keeps a hostile file from costing quadratic time.
@@ -14,11 +15,13 @@ const MAX_PAIRS: usize = 40_000;
 
 /// Returns for each new cell the old cell that it is, if any.
 ///
-/// In this order: equal ids, equal content, similar content, and last the
-/// position between recognised neighbours. No old cell is used twice.
+/// In this order: equal ids; equal and similar content in the old order; equal and similar
+/// content elsewhere; and last the position between recognised neighbours. No old cell
+/// is used twice.
 pub fn align(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
     let mut matching = Matching::new(old, new);
     matching.by_id();
+    matching.by_order();
     matching.by_equality();
     matching.by_similarity();
     matching.by_position();
@@ -74,41 +77,35 @@ impl<'a> Matching<'a> {
         }
     }
 
-    /// Equal cells: those in order first, then those that moved.
-    fn by_equality(&mut self) {
+    /// Equal and similar cells in the old order.
+    fn by_order(&mut self) {
         let (old_idxs, new_idxs) = (self.free_old(), self.free_new());
-        let mut numbers: HashMap<(CellKind, &str), usize> = HashMap::new();
-        let mut number = |cell: &'a Cell| {
-            let next = numbers.len();
-            *numbers.entry(content(cell)).or_insert(next)
+        let cells = |all: &'a [Cell], idxs: &[usize]| -> Vec<&'a Cell> {
+            idxs.iter().map(|&idx| &all[idx]).collect()
         };
-        let mut input: InternedInput<usize> = InternedInput::default();
-        input.update_before(old_idxs.iter().map(|&idx| number(&self.old[idx])));
-        input.update_after(new_idxs.iter().map(|&idx| number(&self.new[idx])));
-        let diff = Diff::compute(Algorithm::Myers, &input);
-        let (mut old_pos, mut new_pos) = (0, 0);
-        let mut in_order = Vec::new();
-        for hunk in diff.hunks() {
-            while old_pos < hunk.before.start {
-                in_order.push((old_pos, new_pos));
-                (old_pos, new_pos) = (old_pos + 1, new_pos + 1);
-            }
-            (old_pos, new_pos) = (hunk.before.end, hunk.after.end);
+        let (old, new) = (cells(self.old, &old_idxs), cells(self.new, &new_idxs));
+        for (old_pos, new_pos) in order::in_order(&old, &new) {
+            self.pair(old_idxs[old_pos], new_idxs[new_pos]);
         }
-        in_order.extend(
-            (old_pos..).zip(new_pos..).take(old_idxs.len().saturating_sub(old_pos as usize)),
-        );
-        for (old_pos, new_pos) in in_order {
-            self.pair(old_idxs[old_pos as usize], new_idxs[new_pos as usize]);
-        }
+    }
 
-        let mut left: HashMap<_, std::collections::VecDeque<usize>> = HashMap::new();
+    /// Equal cells that moved, and cells that moved and only changed their kind.
+    fn by_equality(&mut self) {
+        self.by_content(|cell| Some(content(cell)));
+        self.by_content(|cell| (!cell.source.is_empty()).then_some(&cell.source));
+    }
+
+    /// Cells with the same key, the first with the first; those without a key have no equal.
+    fn by_content<K: std::hash::Hash + Eq>(&mut self, key: impl Fn(&'a Cell) -> Option<K>) {
+        let mut left: HashMap<K, VecDeque<usize>> = HashMap::new();
         for idx in self.free_old() {
-            left.entry(content(&self.old[idx])).or_default().push_back(idx);
+            if let Some(key) = key(&self.old[idx]) {
+                left.entry(key).or_default().push_back(idx);
+            }
         }
         for new_idx in self.free_new() {
-            let old = left.get_mut(&content(&self.new[new_idx]));
-            if let Some(old_idx) = old.and_then(std::collections::VecDeque::pop_front) {
+            let old = key(&self.new[new_idx]).and_then(|key| left.get_mut(&key));
+            if let Some(old_idx) = old.and_then(VecDeque::pop_front) {
                 self.pair(old_idx, new_idx);
             }
         }
@@ -131,7 +128,7 @@ impl<'a> Matching<'a> {
                     continue;
                 }
                 let score = dice(&old_grams[old_pos], &new_grams[new_pos]);
-                if SIMILAR <= score {
+                if SIMILAR_AND_MOVED <= score {
                     pairs.push((score, old_idx, new_idx));
                 }
             }
@@ -185,34 +182,6 @@ fn content(cell: &Cell) -> (CellKind, &str) {
     (cell.kind, &cell.source)
 }
 
-/// The sorted trigrams of a text, with blanks folded.
-fn trigrams(text: &str) -> Vec<[u8; 3]> {
-    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut res: Vec<[u8; 3]> =
-        folded.as_bytes().windows(3).map(|it| [it[0], it[1], it[2]]).collect();
-    res.sort_unstable();
-    res
-}
-
-/// Dice's coefficient of two sorted multisets: twice what they share, over what
-/// they have.
-fn dice(a: &[[u8; 3]], b: &[[u8; 3]]) -> f64 {
-    let (mut a_idx, mut b_idx, mut n_shared) = (0, 0, 0_u32);
-    while a_idx < a.len() && b_idx < b.len() {
-        match a[a_idx].cmp(&b[b_idx]) {
-            std::cmp::Ordering::Less => a_idx += 1,
-            std::cmp::Ordering::Greater => b_idx += 1,
-            std::cmp::Ordering::Equal => {
-                n_shared += 1;
-                a_idx += 1;
-                b_idx += 1;
-            }
-        }
-    }
-    let n_all = u32::try_from(a.len() + b.len()).unwrap_or(u32::MAX);
-    if n_all == 0 { 0.0 } else { f64::from(2 * n_shared) / f64::from(n_all) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,6 +206,25 @@ mod tests {
         check("a b c", "a c", "0 2");
         check("a b c", "a b x=1 c", "0 1 - 2");
         check("a a a", "a a", "0 1");
+    }
+
+    #[test]
+    fn of_equal_cells_the_one_in_the_right_place_is_found() {
+        // One of two equal cells is deleted, beside an edit.
+        check("plot() value=1 plot()", "value=12 plot()", "1 2");
+        check("plot() value=1 plot()", "plot() value=12", "0 1");
+        check("plot() a plot() value=1 plot()", "plot() a value=12 plot()", "0 1 3 4");
+        // A new cell between edited ones.
+        check("value=1 result=2", "value=11 thing result=22", "0 - 1");
+    }
+
+    #[test]
+    fn cells_are_found_that_changed_their_kind() {
+        let old = [Cell::new(CellKind::Code, "some text"), Cell::new(CellKind::Code, "value = 1")];
+        let new =
+            [Cell::new(CellKind::Markdown, "some text"), Cell::new(CellKind::Code, "value = 2")];
+        assert_eq!(align(&old, &new), [Some(0), Some(1)]);
+        assert_eq!(align(&old, &[new[1].clone(), new[0].clone()]), [Some(1), Some(0)]);
     }
 
     #[test]
