@@ -9,23 +9,26 @@ mod transition;
 use std::sync::Arc;
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::Document;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::{Disk, Displaced, Stamp};
+<<<<<<< HEAD
 use crate::error::{PANICKED, chain, guarded};
+=======
+use crate::error::chain;
+use crate::planted::{Bug, is_planted};
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record::from_bytes;
 use crate::report::Role;
 use crate::store::Store;
 use crate::sync::Digest;
-use crate::sync::adopt::adopt;
 use crate::sync::base::Base;
 use crate::sync::conflict::Conflict;
 use crate::sync::edit::Edit;
 use crate::sync::pairing::ReplicaSpec;
-use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
 use look::{complete, extend, look, parse};
@@ -86,8 +89,9 @@ pub(crate) struct LateText {
     /// The position of the replica.
     pub(crate) replica: usize,
     pub(crate) text: Arc<str>,
-    /// What the file in its place was last known to hold.
-    pub(crate) on_disk: Option<Digest>,
+    /// What the file in its place may hold: what it was last known to, or the beginning of
+    /// this text, which was given back to it.
+    pub(crate) on_disk: Vec<Digest>,
 }
 
 /// A write that the editor of a replica may not have loaded.
@@ -96,7 +100,7 @@ pub(crate) struct Unseen {
     /// When it was written.
     at: Instant,
     /// Where the store has what the editor has.
-    base: Digest,
+    pub(crate) base: Digest,
     incoming: Incoming,
 }
 
@@ -144,6 +148,21 @@ pub(crate) struct Replaced {
     pub(crate) displaced: Displaced,
     /// What its editor had made of what the replicas last agreed on.
     pub(crate) document: Option<Arc<dyn Document>>,
+    /// What became of its content.
+    pub(crate) fate: Fate,
+}
+
+/// What became of the content of a file that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was known, or is merged.
+    Merged,
+    /// An editor was faster than the write, and the cycle ended before its text could be
+    /// merged. This is the digest of what was expected.
+    Pending(Digest),
+    /// An editor is still writing it. What it had written was given back to the file, so
+    /// that the file has this digest until the rest comes.
+    GivenBack(Digest),
 }
 
 /// Why a pairing is left alone for now.
@@ -232,7 +251,14 @@ fn run(
     if is_unchanged && start.is_complete && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
+<<<<<<< HEAD
     let before = load(context, start).map(|base| as_written_now(base, &known));
+=======
+    let before = load(context, start);
+    if let Some(before) = &before {
+        look_anew(context, before, &mut known, &mut sights)?;
+    }
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     if before.is_none() {
         // The files are all there is to know it from.
         known.truncate(n_owned);
@@ -249,11 +275,13 @@ fn run(
     extend(context, &specs, &mut known, &mut sights)?;
 
     let mut documents = Vec::with_capacity(known.len());
-    for (replica, sight) in known.iter().zip(&sights) {
+    for (idx, (replica, sight)) in known.iter().zip(&sights).enumerate() {
         documents.push(match sight {
+            // The late text comes into its place, and it may be the beginning of that.
+            _ if start.late.as_ref().is_some_and(|late| late.replica == idx) => None,
             // A crash right after it was made can leave a shadow without its text.
             Sight::Text { text, .. }
-                if base.is_none() && replica.spec.role == Role::Shadow && text.is_empty() =>
+                if base.is_none() && replica.spec.role == Role::Shadow && text.trim_matches('\0').is_empty() =>
             {
                 None
             }
@@ -269,23 +297,46 @@ fn run(
             Sight::Text { digest, .. } => Some(*digest),
             Sight::Absent => None,
         };
-        if found != late.on_disk {
+        if !found.is_some_and(|found| late.on_disk.contains(&found)) {
             let reason = format!("`{}` has an edit of its own, which comes first", spec.path);
             return Err(Wait::new(WaitKind::Unsettled, reason));
         }
         documents[late.replica] = Some(parse(spec, &late.text)?);
     }
     if let Some(base) = &base {
-        check_safety(base, &known, &documents, start.is_meant)?;
+        for ((was, replica), document) in base.replicas.iter().zip(&known).zip(&documents) {
+            if let Some(document) = document {
+                let (path, was) = (&replica.spec.path, was.document.as_ref());
+                check_safety(path, was, document.as_ref(), start.is_meant)?;
+            }
+        }
     }
-    let mut plan = Plan { base, unseen: start.unseen.to_vec(), documents, stale: None };
-    plan.unseen.resize(known.len(), Vec::new());
-    let mut outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
-    if let Some(again) = plan.recognise_stale(context, &known, &outcome)? {
-        outcome = again;
-    }
+    let mut plan = Plan::new(base, documents, start.unseen, start.late.as_ref());
+    let outcome = plan.decide(context, &known)?;
     let stored = start.stored;
     transition(context, plan, stored, known, &sights, outcome, replaced)
+}
+
+/// Looks again at the replicas of which the base has another text than was last agreed on.
+///
+/// So it is when the store could not take the newest base: what came after the one that it
+/// has counts as an edit of that.
+fn look_anew(
+    context: &Context<'_>,
+    base: &Base,
+    known: &mut [Replica],
+    sights: &mut [Sight],
+) -> Result<(), Wait> {
+    for ((replica, sight), was) in known.iter_mut().zip(sights).zip(&base.replicas) {
+        let digest = Digest::of(was.document.text().as_bytes());
+        if replica.digest.is_some_and(|known| known != digest) {
+            replica.digest = Some(digest);
+            if !matches!(sight, Sight::Absent) {
+                *sight = look(context, replica, true)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Returns what the replicas last agreed on, if it is known.
@@ -309,6 +360,7 @@ fn load(context: &Context<'_>, start: &Start<'_>) -> Option<Arc<Base>> {
     }
 }
 
+<<<<<<< HEAD
 /// Reads the texts of a base with the options that hold by now.
 fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
     let dialects = || known.iter().map(|replica| &replica.spec.dialect);
@@ -318,67 +370,42 @@ fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
     base
 }
 
+=======
+/// Refuses a text that looks like an accident, or like a part of a save.
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 fn check_safety(
-    base: &Base,
-    known: &[Replica],
-    documents: &[Option<Arc<dyn Document>>],
+    path: &Utf8Path,
+    was: &dyn Document,
+    document: &dyn Document,
     is_meant: bool,
 ) -> Result<(), Wait> {
-    for ((was, replica), document) in base.replicas.iter().zip(known).zip(documents) {
-        let Some(document) = document else { continue };
-        let path = &replica.spec.path;
-        let found = suspicion(
-            was.document.text(),
-            was.document.notebook(),
-            document.text(),
-            document.notebook(),
-        );
-        match found {
-            Some(Suspicion::Truncated { lost }) => {
-                let reason = format!(
-                    "`{path}` looks cut off, {lost} cells are missing; save it again, whole"
-                );
-                return Err(Wait::new(WaitKind::Unsettled, reason));
-            }
-            Some(Suspicion::EndGone) if !is_meant => {
-                let reason = format!("the end of `{path}` is gone; waiting for more");
-                return Err(Wait::new(WaitKind::Unlikely, reason));
-            }
-            Some(Suspicion::MostCellsGone { lost, of }) if !is_meant => {
-                let reason = format!("`{path}` lost {lost} of {of} cells; waiting for more");
-                return Err(Wait::new(WaitKind::Unlikely, reason));
-            }
-            Some(Suspicion::EndGone | Suspicion::MostCellsGone { .. }) | None => {}
-        }
+    if is_planted(Bug::PropagateTruncated) {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn decide(
-    base: Option<&Base>,
-    known: &[Replica],
-    documents: &[Option<Arc<dyn Document>>],
-) -> Result<Outcome, Wait> {
-    let refused = |err: ReconcileError| {
-        let path = known.get(err.replica).map_or("", |replica| replica.spec.path.as_str());
-        Wait::new(WaitKind::Held, format!("`{path}`: {}", chain(&err)))
-    };
-    let Some(base) = base else {
-        let found: Vec<_> = known
-            .iter()
-            .zip(documents)
-            .map(|(replica, document)| (replica.spec.dialect.clone(), document.clone()))
-            .collect();
-        return match adopt(&found).map_err(refused)? {
-            Some(outcome) => Ok(outcome),
-            None => Err(Wait::new(WaitKind::Unsettled, "none of its files is there")),
-        };
-    };
-    let seen: Vec<Seen> = documents
-        .iter()
-        .map(|document| document.clone().map_or(Seen::Unchanged, Seen::Changed))
-        .collect();
-    reconcile(base, &seen).map_err(refused)
+    let found = suspicion(was.text(), was.notebook(), document.text(), document.notebook());
+    match found {
+        Some(Suspicion::Truncated { lost }) => {
+            let reason =
+                format!("`{path}` looks cut off, {lost} cells are missing; save it again, whole");
+            Err(Wait::new(WaitKind::Unsettled, reason))
+        }
+        Some(Suspicion::CutAtLine { lost }) if !is_meant => {
+            let reason = format!("`{path}` looks cut off, {lost} cells are missing; waiting for more");
+            Err(Wait::new(WaitKind::Unlikely, reason))
+        }
+        Some(Suspicion::EndGone) if !is_meant => {
+            let reason = format!("the end of `{path}` is gone; waiting for more");
+            Err(Wait::new(WaitKind::Unlikely, reason))
+        }
+        Some(Suspicion::MostCellsGone { lost, of }) if !is_meant => {
+            let reason = format!("`{path}` lost {lost} of {of} cells; waiting for more");
+            Err(Wait::new(WaitKind::Unlikely, reason))
+        }
+        Some(
+            Suspicion::CutAtLine { .. } | Suspicion::EndGone | Suspicion::MostCellsGone { .. },
+        )
+        | None => Ok(()),
+    }
 }
 
 /// The folders whose shadows a cycle made.

@@ -44,7 +44,7 @@ use crate::sync::Digest;
 pub use displaced::{DISPLACED, Displaced, WORKDIR, displaced_folder, workdir};
 pub use error::{ReadError, WriteError};
 pub use lock::{Lock, notebook_locks};
-pub use memory::{MemoryDisk, OpenFile};
+pub use memory::{LookObserver, MemoryDisk, OpenFile};
 pub use observer::{Crashed, Faults, Observer, Step};
 pub use real::RealDisk;
 pub use stamp::{Kind, Stamp};

@@ -21,9 +21,12 @@ pub mod disk;
 mod engine;
 pub mod error;
 pub mod git;
+mod planted;
 mod record;
 pub mod report;
 pub mod run;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
 pub mod store;
 pub mod sync;
 pub mod systemd;

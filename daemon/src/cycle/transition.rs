@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use nbsync_formats::Document;
-
-use super::look::{lock, parse};
+use super::look::lock;
 use super::plan::Plan;
+<<<<<<< HEAD
 use super::{Context, End, Replaced, Replica, Sight, Synced, Wait, WaitKind, decide};
 use crate::disk::{Displaced, Expected, WriteError, WriteOptions, Written};
 use crate::error::{PANICKED, chain, guarded};
+=======
+use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Wait, WaitKind};
+use crate::disk::{Displaced, Expected, Lock, WriteError, WriteOptions, Written};
+use crate::error::chain;
+use crate::planted::{Bug, commit_base, is_planted};
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record::to_bytes;
 use crate::sync::Digest;
 use crate::sync::base::Base;
@@ -46,7 +51,13 @@ pub(super) fn transition(
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
     let mut to = Vec::new();
+<<<<<<< HEAD
     let mode = known.iter().find_map(|it| it.stamp).map(|stamp| stamp.mode & 0o666);
+=======
+    // Of the replaced files, those with a save that came during the write.
+    let mut raced = Vec::new();
+    let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     for round in 0.. {
         let mut writes = Vec::new();
         for (idx, replica) in known.iter_mut().enumerate() {
@@ -65,17 +76,28 @@ pub(super) fn transition(
         if !context.write {
             break;
         }
-        let mut raced = false;
+        if is_planted(Bug::CommitBaseFirst) {
+            commit_base(context.store, known[0].spec.path.as_str(), &outcome.base);
+        }
+        // What each replica's editor had before these writes.
+        let had = plan.documents.clone();
+        let mut is_raced = false;
         let mut failed = None;
         for (write, written) in writes.iter().zip(write_all(context, &writes, mode)) {
-            let Write { idx, spec, text: _, digest, on_disk: _ } = write;
+            let Write { idx, spec, text: _, digest, on_disk: expected } = write;
+            let n_replaced = replaced.len();
+            let mut replace = |displaced, fate| {
+                let document = had[*idx].clone();
+                replaced.push(Replaced { replica: *idx, displaced, document, fate });
+            };
+            let pending = Fate::Pending(expected.unwrap_or(*digest));
+            let pending = if is_planted(Bug::ForgetRaceOnFailure) { Fate::Merged } else { pending };
             let written = match written {
                 Ok(written) => written,
                 Err(err) => {
                     failed.get_or_insert(refused(&err));
                     if let WriteError::Changed { displaced: Some(it), .. } = err {
-                        let document = plan.documents[*idx].clone();
-                        replaced.push(Replaced { replica: *idx, displaced: *it, document });
+                        replace(*it, pending);
                     }
                     continue;
                 }
@@ -83,40 +105,56 @@ pub(super) fn transition(
             on_disk[*idx] = Some(*digest);
             known[*idx].digest = Some(*digest);
             known[*idx].stamp = Some(written.stamp);
-            // What the editor saved is an edit of the old text. The others are as they
-            // were, so what they have is an edit as well.
-            let torn = match written.raced.as_deref().map(|it| (it, parse_raced(spec, it))) {
-                Some((_, Ok(document))) => {
-                    plan.documents[*idx] = Some(document);
-                    raced = true;
-                    None
-                }
-                Some((bytes, Err(wait))) => Some((bytes, wait)),
-                None => None,
+            let raced_bytes = written.raced.as_deref();
+            let Some(bytes) = raced_bytes.filter(|_| !is_planted(Bug::IgnoreRacedSave)) else {
+                written.displaced.into_iter().for_each(|it| replace(it, Fate::Merged));
+                continue;
             };
-            let mut replace = |displaced| {
-                let document = plan.documents[*idx].clone();
-                replaced.push(Replaced { replica: *idx, displaced, document });
-            };
-            written.displaced.into_iter().for_each(&mut replace);
-            if let Some((bytes, wait)) = torn {
-                match put_back(context, spec, bytes, *digest) {
-                    Ok(displaced) => displaced.into_iter().for_each(&mut replace),
-                    Err(wait) => tracing::warn!("{}", wait.reason),
+            match plan.parse_raced(*idx, spec, bytes) {
+                // What the editor saved is an edit of the old text. The others are as they
+                // were, so what they have is an edit as well.
+                Ok(document) => {
+                    plan.add(*idx, document);
+                    is_raced = true;
+                    raced.extend(written.displaced.iter().map(|_| n_replaced));
+                    written.displaced.into_iter().for_each(|it| replace(it, pending));
                 }
-                failed.get_or_insert(wait);
+                Err(wait) => {
+                    // So that the editor and the user find what they wrote.
+                    let fate = match put_back(context, spec, bytes, *digest) {
+                        Ok(displaced) => {
+                            displaced.into_iter().for_each(|it| replace(it, Fate::Merged));
+                            Fate::GivenBack(Digest::of(bytes))
+                        }
+                        Err(wait) => {
+                            tracing::warn!("{}", wait.reason);
+                            pending
+                        }
+                    };
+                    written.displaced.into_iter().for_each(|it| replace(it, fate));
+                    failed.get_or_insert(wait);
+                }
             }
         }
+        if round == MAX_ROUNDS && is_raced {
+            let wait = Wait::new(WaitKind::Refused, "an editor saves all the time");
+            failed.get_or_insert(wait);
+        }
+        // From here on what was saved meanwhile is in none of the files, and the next cycle
+        // would know nothing of it: so it stays pending until all is written.
         if let Some(wait) = failed {
             return Err(wait);
         }
-        if !raced {
+        if !is_raced {
             break;
         }
-        if round == MAX_ROUNDS {
-            return Err(Wait::new(WaitKind::Refused, "an editor saves all the time"));
-        }
-        outcome = decide(plan.base.as_deref(), &known, &plan.documents)?;
+        outcome = plan.decide(context, &known)?;
+    }
+    for idx in raced {
+        // Whatever comes later is an edit of this.
+        let it = &mut replaced[idx];
+        it.fate = Fate::Merged;
+        it.document = plan.documents[it.replica].clone();
     }
     let written_at = context.clock.now();
     // The files agree now. A panic in what is left must not make this cycle count as one that
@@ -226,18 +264,19 @@ fn write(
             None => context.disk.create_folder(path.parent().unwrap_or(&path))?,
         }
     }
+    let on_disk = if is_planted(Bug::SkipDigestCheck) {
+        let now = context.disk.read(&path, u64::MAX, Lock::None).ok();
+        now.map(|now| Digest::of(&now.bytes))
+    } else {
+        on_disk
+    };
     let expected = on_disk.map_or(Expected::Absent, Expected::Digest);
     let durable = context.durable || on_disk.is_some();
+    let durable = durable && !is_planted(Bug::SkipSync);
     let mut options = WriteOptions { durable, lock: lock(spec), ..WriteOptions::default() };
     // Whoever may not read the notebook may not read its shadows.
     options.mode = mode.unwrap_or(options.mode);
     context.disk.write(&path, text.as_bytes(), expected, options)
-}
-
-fn parse_raced(spec: &ReplicaSpec, bytes: &[u8]) -> Result<Arc<dyn Document>, Wait> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|_| Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path)))?;
-    parse(spec, &text.into())
 }
 
 /// Gives a file back what its editor saved while it was replaced, so that the editor

@@ -38,13 +38,26 @@ pub struct MemoryDisk {
 struct Shared {
     state: State,
     observer: Option<Arc<dyn Observer>>,
+    looks: Option<Arc<dyn LookObserver>>,
     crashed: bool,
+}
+
+/// Is asked before every look at a file or folder, and can make it fail.
+pub trait LookObserver: Send + Sync {
+    /// Called before `path` is looked at or read.
+    fn before(&self, path: &Utf8Path) -> io::Result<()>;
+}
+
+impl<F: Fn(&Utf8Path) -> io::Result<()> + Send + Sync> LookObserver for F {
+    fn before(&self, path: &Utf8Path) -> io::Result<()> {
+        self(path)
+    }
 }
 
 impl MemoryDisk {
     /// Makes a disk with nothing on it.
     pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
-        let shared = Shared { state: State::default(), observer: None, crashed: false };
+        let shared = Shared { state: State::default(), observer: None, looks: None, crashed: false };
         Self { root: root.into(), shared: Arc::new(Mutex::new(shared)) }
     }
 
@@ -55,6 +68,17 @@ impl MemoryDisk {
         let mut shared = self.shared();
         shared.observer = observer;
         shared.crashed = false;
+    }
+
+    /// Has every look at a file or folder observed from now on; or no longer.
+    pub fn observe_looks(&self, observer: Option<Arc<dyn LookObserver>>) {
+        self.shared().looks = observer;
+    }
+
+    fn look(&self, path: &Utf8Path) -> Result<(), Obstacle> {
+        self.check(path)?;
+        let observer = self.alive()?.looks.clone();
+        Ok(observer.map_or(Ok(()), |it| it.before(path))?)
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -111,7 +135,11 @@ impl MemoryDisk {
         let fill = || {
             self.before(Step::Fill, &temp)?;
             self.alive()?.state.fill(inode, bytes);
-            if durable { self.before(Step::SyncFile, &temp) } else { Ok(()) }
+            if durable {
+                self.before(Step::SyncFile, &temp)?;
+                self.alive()?.state.sync(inode);
+            }
+            Ok(())
         };
         fill().map_err(|it| self.cleanup(&temp, it))?;
         Ok(temp)
@@ -130,6 +158,7 @@ impl MemoryDisk {
             if shared.state.inode(path).is_some() {
                 return Err(Obstacle::changed());
             }
+            shared.state.note_names();
             shared.state.rename(&temp, path);
             shared.state.stamp(path).ok_or(Obstacle::Absent)
         };
@@ -158,6 +187,7 @@ impl MemoryDisk {
             if shared.state.inode(path).is_none() {
                 return Err(Obstacle::changed());
             }
+            shared.state.note_names();
             shared.state.exchange(path, &temp);
             shared.state.stamp(path).ok_or(Obstacle::Absent)
         };
@@ -182,6 +212,7 @@ impl MemoryDisk {
         let letter = if folder.parent() == origin.parent() { 'w' } else { 'n' };
         let name = origin.file_name().unwrap_or_default();
         let path = folder.join(format!("{n}-1-{n}{letter}-{name}.kept"));
+        shared.state.note_names();
         shared.state.rename(from, &path);
         Ok(Displaced { path, origin: origin.to_owned(), digest })
     }
@@ -231,14 +262,14 @@ impl Disk for MemoryDisk {
     }
 
     fn stamp(&self, path: &Utf8Path) -> Result<Option<Stamp>, ReadError> {
-        self.check(path)
+        self.look(path)
             .and_then(|()| Ok(self.alive()?.state.stamp(path)))
             .map_err(|it| it.reading(path))
     }
 
     fn read(&self, path: &Utf8Path, limit: u64, _lock: Lock) -> Result<Contents, ReadError> {
         let read = || {
-            self.check(path)?;
+            self.look(path)?;
             let shared = self.alive()?;
             if shared.state.is_folder(path) {
                 return Err(Obstacle::NotAFile);
@@ -256,7 +287,7 @@ impl Disk for MemoryDisk {
 
     fn list(&self, dir: &Utf8Path) -> Result<Option<Vec<Entry>>, ReadError> {
         let list = || {
-            self.check(dir)?;
+            self.look(dir)?;
             let entries = self.alive()?.state.list(dir);
             Ok(if dir == self.root { Some(entries.unwrap_or_default()) } else { entries })
         };
@@ -347,7 +378,9 @@ impl Disk for MemoryDisk {
             let late = self.late(displaced)?;
             if late == Late::Unchanged {
                 self.before(Step::Unlink, &displaced.path)?;
-                self.alive()?.state.unname(&displaced.path);
+                let mut shared = self.alive()?;
+                shared.state.note_names();
+                shared.state.unname(&displaced.path);
             }
             Ok(late)
         };

@@ -12,9 +12,14 @@ use nbsync_formats::Document;
 use super::Engine;
 use super::pairing::Due;
 use super::work::Job;
-use crate::cycle::{End, LateText, Replaced, Start, cycle};
+use crate::cycle::{End, Fate, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
+<<<<<<< HEAD
 use crate::error::{chain, guarded};
+=======
+use crate::error::chain;
+use crate::planted::{Bug, is_planted};
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::Digest;
@@ -24,6 +29,9 @@ use crate::sync::reconcile::{Seen, reconcile};
 /// How long a replaced file waits for an editor that still has it open.
 pub(super) const LATE: Duration = Duration::from_secs(5);
 
+/// How soon a replaced file is looked at again for which somebody waits.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// How long a replaced file waits that can't be moved into the history now.
 const RETRY: Duration = Duration::from_mins(1);
 
@@ -31,6 +39,8 @@ const RETRY: Duration = Duration::from_mins(1);
 pub(super) struct LateWriter {
     /// When it is looked at.
     pub(super) at: Instant,
+    /// Until when it is looked at in any case.
+    pub(super) until: Instant,
     pub(super) source: Utf8PathBuf,
     pub(super) replica: usize,
     pub(super) displaced: Displaced,
@@ -38,6 +48,24 @@ pub(super) struct LateWriter {
     pub(super) base: Option<Digest>,
     /// What it had made of that when the file was replaced.
     pub(super) document: Option<Arc<dyn Document>>,
+    /// What was given back to the name, if the editor was in the middle of a save.
+    pub(super) given_back: Option<Digest>,
+}
+
+impl LateWriter {
+    /// A replaced file of which nothing more is known.
+    pub(super) fn of(source: Utf8PathBuf, displaced: Displaced, at: Instant) -> Self {
+        Self {
+            at,
+            until: at,
+            source,
+            replica: 0,
+            displaced,
+            base: None,
+            document: None,
+            given_back: None,
+        }
+    }
 }
 
 /// Moves replaced files into the history.
@@ -127,6 +155,9 @@ impl Keeper {
         let mut batch = Batch::default();
         let mut kept = Vec::new();
         for (source, displaced) in displaced {
+            if is_planted(Bug::UnlinkBeforeStored) {
+                self.disk.discard(&displaced).ok();
+            }
             match self.copy(&displaced, time_ms) {
                 Ok(Some(entry)) => {
                     batch.history.push((source.to_string(), entry));
@@ -188,26 +219,25 @@ impl Engine {
     /// has waited long enough into the history.
     pub(super) fn look_for_late_writers(&mut self, now: Instant) {
         let failed = self.archive.take_failed().into_iter();
-        self.displaced.extend(failed.map(|(source, displaced)| LateWriter {
-            at: now + RETRY,
-            source,
-            replica: 0,
-            displaced,
-            base: None,
-            document: None,
-        }));
+        self.displaced.extend(
+            failed.map(|(source, displaced)| LateWriter::of(source, displaced, now + RETRY)),
+        );
         if self.is_still() || self.displaced.iter().all(|late| now < late.at) {
             return;
         }
         let is_git_at_work = self.parts.tree.git_operation().is_some();
         let mut done = Vec::new();
         for mut late in std::mem::take(&mut self.displaced) {
-            if late.at <= now && !is_git_at_work && self.take_up(&mut late, now) {
-                done.push((late.source, late.displaced));
-            } else {
-                late.at = if late.at <= now { now + LATE } else { late.at };
-                self.displaced.push(late);
+            if late.at <= now {
+                if !is_git_at_work && self.take_up(&mut late, now) && late.until <= now {
+                    done.push((late.source, late.displaced));
+                    continue;
+                }
+                // One for which something waits is looked at often.
+                let next = if now < late.until { AGAIN } else { LATE };
+                late.at = now + next;
             }
+            self.displaced.push(late);
         }
         self.archive.keep(done, self.now_ms());
     }
@@ -220,7 +250,11 @@ impl Engine {
         let now = self.parts.clock.now();
         let mut all = std::mem::take(&mut self.displaced);
         for late in &mut all {
-            self.take_up(late, now);
+            if matches!(self.parts.disk.recheck(&late.displaced), Ok(Late::Changed(_))) {
+                // What the file in its place holds comes first.
+                self.work_on(&late.source.clone(), now);
+                self.take_up(late, now);
+            }
         }
         self.displaced.extend(all);
     }
@@ -231,7 +265,8 @@ impl Engine {
         match self.parts.disk.recheck(&late.displaced) {
             Ok(Late::Changed(bytes)) => {
                 let digest = Digest::of(&bytes);
-                let is_done = self.merge_late(late, bytes, now);
+                let is_done =
+                    is_planted(Bug::ForgetLateWriter) || self.merge_late(late, bytes, now);
                 if is_done {
                     late.displaced.digest = digest;
                 }
@@ -249,6 +284,7 @@ impl Engine {
     /// is not known, so what is saved into it goes into the history too.
     pub(super) fn recover(&mut self, folders: &BTreeSet<Utf8PathBuf>, now: Instant) {
         for folder in folders {
+            self.recovered.insert(folder.clone());
             let found = match self.parts.disk.recover(&self.parts.tree.absolute(folder)) {
                 Ok(found) => found,
                 Err(err) => {
@@ -259,15 +295,23 @@ impl Engine {
             for displaced in found {
                 let origin = self.parts.tree.relative(&displaced.origin);
                 let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
-                self.displaced.push(LateWriter {
-                    at: now + LATE,
-                    source: source.unwrap_or_default(),
-                    replica: 0,
-                    displaced,
-                    base: None,
-                    document: None,
-                });
+                let source = source.unwrap_or_default();
+                self.displaced.push(LateWriter::of(source, displaced, now + LATE));
             }
+        }
+    }
+
+    /// Takes up what an earlier process left behind in folders that had no notebook until
+    /// now.
+    pub(super) fn recover_new_folders(&mut self, sources: &[Utf8PathBuf], now: Instant) {
+        let new: BTreeSet<Utf8PathBuf> = sources
+            .iter()
+            .filter_map(|source| source.parent())
+            .filter(|folder| !self.recovered.contains(*folder))
+            .map(Utf8Path::to_owned)
+            .collect();
+        if !new.is_empty() && self.writes {
+            self.recover(&new, now);
         }
     }
 
@@ -278,9 +322,16 @@ impl Engine {
 
     /// Forgets old versions.
     pub(super) fn collect(&mut self) {
+<<<<<<< HEAD
         self.forget_ended();
         let ended = self.ended.values().map(|it| &it.pairing);
         let live = self.pairings.values().chain(ended).filter_map(|it| it.base).collect();
+=======
+        let bases = self.pairings.values().filter_map(|pairing| pairing.base);
+        let loaded = self.pairings.values().flat_map(|pairing| pairing.unseen.iter().flatten());
+        let late = self.displaced.iter().filter_map(|late| late.base);
+        let live = bases.chain(loaded.map(|it| it.base)).chain(late).collect();
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
         match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
             Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
             Err(err) => tracing::warn!("{}", chain(&err)),
@@ -304,7 +355,9 @@ impl Engine {
             return true;
         }
         let all: Vec<usize> = (0..pairing.replicas.len()).collect();
-        let (stored, on_disk) = (pairing.base, pairing.replicas[late.replica].digest);
+        let stored = pairing.base;
+        let on_disk =
+            pairing.replicas[late.replica].digest.into_iter().chain(late.given_back).collect();
         let mut replicas = pairing.replicas.clone();
         for (replica, base) in replicas.iter_mut().zip(&base.replicas) {
             // Everything is compared with what the editor had.
@@ -352,12 +405,24 @@ impl Engine {
 
     /// What the editor of a replaced file had loaded or saved, as a base.
     fn loaded(&self, late: &LateWriter) -> Option<Arc<Base>> {
+<<<<<<< HEAD
         guarded(late.source.as_str(), || self.load_base(late)).flatten()
     }
 
     fn load_base(&self, late: &LateWriter) -> Option<Arc<Base>> {
         let bytes = self.parts.store.blob(late.base?).ok()??;
         let base = record::from_bytes(&bytes).ok()?;
+=======
+        let stored = late.base.and_then(|digest| self.parts.store.blob(digest).ok()?);
+        let Some(base) = stored.and_then(|bytes| record::from_bytes(&bytes).ok()) else {
+            // All that the editor had is known all the same.
+            let pairing = self.pairings.get(&late.source)?;
+            let dialects: Vec<_> =
+                pairing.replicas.iter().map(|it| it.spec.dialect.clone()).collect();
+            let document = Arc::clone(late.document.as_ref()?);
+            return Base::of_replica(&dialects, late.replica, document).ok().map(Arc::new);
+        };
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
         let Some(document) = &late.document else { return Some(Arc::new(base)) };
         let mut seen = vec![Seen::Unchanged; base.replicas.len()];
         *seen.get_mut(late.replica)? = Seen::Changed(Arc::clone(document));
@@ -366,13 +431,36 @@ impl Engine {
 
     /// Gives editors time that still have a replaced file open.
     pub(super) fn remember(&mut self, source: &Utf8Path, job: &Job, replaced: Vec<Replaced>) {
-        self.displaced.extend(replaced.into_iter().map(|it| LateWriter {
-            at: job.now + LATE,
-            source: source.to_owned(),
-            replica: it.replica,
-            displaced: it.displaced,
-            base: job.stored,
-            document: it.document,
+        if is_planted(Bug::DropDisplaced) {
+            for it in &replaced {
+                self.parts.disk.discard(&it.displaced).ok();
+            }
+            return;
+        }
+        self.displaced.extend(replaced.into_iter().map(|it| {
+            let mut late = LateWriter {
+                at: job.now + LATE,
+                until: job.now + LATE,
+                source: source.to_owned(),
+                replica: it.replica,
+                displaced: it.displaced,
+                base: job.stored,
+                document: it.document,
+                given_back: None,
+            };
+            match it.fate {
+                Fate::Merged => {}
+                // Its content counts as saved just now.
+                Fate::Pending(expected) => {
+                    late.at = job.now;
+                    late.displaced.digest = expected;
+                }
+                Fate::GivenBack(digest) => {
+                    late.at = job.now + AGAIN;
+                    late.given_back = Some(digest);
+                }
+            }
+            late
         }));
     }
 

@@ -77,6 +77,7 @@ impl Engine {
             Some(_) => {}
             None => self.deletions_are_meant = false,
         }
+        self.recover_new_folders(&sources, now);
         if sources.len() < SIDE_BY_SIDE {
             for source in sources {
                 if let Some(job) = self.job(&source, now) {
@@ -89,6 +90,7 @@ impl Engine {
         }
     }
 
+<<<<<<< HEAD
     /// The pairings that are due. Those in whose folders files are being removed have to wait
     /// until that is over: what is made again there would be in the way.
     fn due_now(&mut self, now: Instant) -> Vec<Utf8PathBuf> {
@@ -111,6 +113,17 @@ impl Engine {
             }
         }
         sources
+=======
+    /// Works on one pairing, whether or not it is due.
+    pub(super) fn work_on(&mut self, source: &Utf8Path, now: Instant) {
+        let Some(pairing) = self.pairings.get(source) else { return };
+        let all = 0..pairing.replicas.len();
+        self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now)).touched.extend(all);
+        if let Some(job) = self.job(source, now) {
+            let (end, replaced) = cycle(&self.context(), &job.start());
+            self.apply(source, job, end, replaced);
+        }
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     }
 
     fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {

@@ -1,6 +1,6 @@
 //! A store that forgets everything with the process, for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::collect::{self, Collected, Keep};
@@ -20,7 +20,14 @@ struct State {
     history: BTreeMap<String, Vec<HistoryEntry>>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     fails: bool,
+    /// Records and histories as they were before the last commits, oldest first.
+    uncommitted: VecDeque<Index>,
 }
+
+type Index = (BTreeMap<String, Vec<u8>>, BTreeMap<String, Vec<HistoryEntry>>);
+
+/// How many commits a power cut may undo.
+const MAX_UNCOMMITTED: usize = 3;
 
 impl MemoryStore {
     /// Returns an empty store.
@@ -38,6 +45,23 @@ impl MemoryStore {
         let mut state = self.state();
         state.records.clear();
         state.history.clear();
+    }
+
+    /// Undoes some of the last commits, as a power cut does. `below(n)` is asked for a number
+    /// below `n`.
+    pub fn cut_power(&self, below: &mut dyn FnMut(usize) -> usize) {
+        let mut state = self.state();
+        let n_undone = below(state.uncommitted.len() + 1);
+        let first = state.uncommitted.len() - n_undone;
+        if let Some((records, history)) = state.uncommitted.get(first).cloned() {
+            (state.records, state.history) = (records, history);
+        }
+        state.uncommitted.clear();
+    }
+
+    /// Returns every text that is stored, whether or not anything names it.
+    pub fn blobs(&self) -> Vec<Vec<u8>> {
+        self.state().blobs.values().cloned().collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -65,6 +89,11 @@ impl Store for MemoryStore {
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let mut state = self.writable()?;
+        let before = (state.records.clone(), state.history.clone());
+        state.uncommitted.push_back(before);
+        if MAX_UNCOMMITTED < state.uncommitted.len() {
+            state.uncommitted.pop_front();
+        }
         for (from, to) in batch.rename {
             if let Some(record) = state.records.remove(&from) {
                 state.records.insert(to.clone(), record);

@@ -10,6 +10,7 @@ use super::conflict::{About, Conflict};
 use super::edit::{CellKey, Edit, diff};
 use super::merge::Keyed;
 use super::reconcile::{Outcome, ReconcileError, Seen, reconcile_edits};
+use crate::planted::{Bug, is_planted};
 
 /// Finds what the replicas agree on, without a base.
 ///
@@ -74,7 +75,7 @@ pub fn adopt(
 fn is_kept(edit: &Edit, model: &Keyed, replica: &BaseReplica) -> bool {
     match edit {
         // What only one side has may be new there or deleted here.
-        Edit::Delete(_) => false,
+        Edit::Delete(_) => is_planted(Bug::BelieveDeletionsWithoutBase),
         // A text format can't say how many newlines a cell ends in.
         Edit::Set(key, Change::Source(source)) => {
             let shown = replica.keys.iter().position(|it| *it == Some(*key));

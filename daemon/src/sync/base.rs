@@ -67,6 +67,7 @@ impl Base {
         Self { model: Keyed { notebook, keys }, next_key, replicas: vec![replica] }
     }
 
+<<<<<<< HEAD
     /// Takes it that the replicas are written in these ways from now on.
     ///
     /// A text that is there is what it was: its cells stand for the cells that they stood
@@ -83,6 +84,24 @@ impl Base {
                 replica.dialect = dialect.clone();
             }
         }
+=======
+    /// Makes the base of a notebook of which only one replica is known, with all the others
+    /// as they would be printed.
+    ///
+    /// `dialects` are those of all replicas, and `document` is the one at `idx`.
+    pub fn of_replica(
+        dialects: &[Dialect],
+        idx: usize,
+        document: Arc<dyn Document>,
+    ) -> Result<Self, PrintError> {
+        let mut base = Self::of_source(dialects[idx].clone(), document);
+        for (_, dialect) in dialects.iter().enumerate().filter(|(other, _)| *other != idx) {
+            base.add_replica(dialect.clone())?;
+        }
+        let replica = base.replicas.remove(0);
+        base.replicas.insert(idx, replica);
+        Ok(base)
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     }
 
     /// Prints one more replica of the notebook.

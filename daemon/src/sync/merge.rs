@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::conflict::{About, Conflict, conflict_cell};
 use super::edit::{CellKey, Edit, NextKey};
 use super::lines::merge_lines;
+use crate::planted::{Bug, is_planted};
 
 /// A notebook whose cells have keys.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -94,7 +95,7 @@ pub fn merge(
     }
     for edit in edits.iter().flatten() {
         if let Edit::Delete(key) = edit
-            && !edited.contains(key)
+            && (!edited.contains(key) || is_planted(Bug::DeletionBeatsEdit))
             && let Some(idx) = merge.model.position(*key)
         {
             merge.model.remove(idx);
@@ -253,6 +254,7 @@ impl Merge<'_> {
     /// Puts the version that doesn't stand in place of every conflict right
     /// behind its cell.
     fn keep_other_versions(&mut self, next_key: &mut NextKey) {
+<<<<<<< HEAD
         let mut conflicts = std::mem::take(&mut self.conflicts);
         for idx in 0..conflicts.len() {
             let (before, [conflict, ..]) = conflicts.split_at_mut(idx) else { break };
@@ -262,6 +264,25 @@ impl Merge<'_> {
             conflict.shown_in = match same {
                 Some(same) => same.shown_in,
                 None => Some(self.keep_other_version(conflict, next_key)),
+=======
+        if is_planted(Bug::DropOtherVersion) {
+            return;
+        }
+        let mut kept = BTreeSet::new();
+        for conflict in self.conflicts.clone() {
+            if !kept.insert((conflict.key, conflict.what.clone(), conflict.text.clone())) {
+                continue;
+            }
+            let (idx, fence) = match conflict.key.and_then(|key| self.model.position(key)) {
+                Some(idx) => {
+                    let cell = &mut self.model.notebook.cells[idx];
+                    if let Some(stands) = &conflict.stands {
+                        cell.source.clone_from(stands);
+                    }
+                    (idx + 1, language(cell.kind))
+                }
+                None => (0, ""),
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
             };
         }
         self.conflicts = conflicts;

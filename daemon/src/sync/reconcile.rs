@@ -10,7 +10,12 @@ use super::base::{Base, BaseReplica};
 use super::conflict::Conflict;
 use super::edit::{CellKey, Edit, ReplicaEdits, diff};
 use super::lines::merge_lines;
+<<<<<<< HEAD
 use super::merge::{Keyed, Merged, merge};
+=======
+use super::merge::{Conflict, Keyed, Merged, merge};
+use crate::planted::{Bug, is_planted};
+>>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 
 /// What a replica looks like now, compared with the base.
 #[derive(Debug, Clone)]
@@ -64,6 +69,7 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
             }
         })
         .collect();
+    let edits = if is_planted(Bug::NewestWins) { only_last(edits) } else { edits };
     // Cells of which a format shows less than there is: an edit of what it shows
     // changes just that.
     let (mut edits, keys): (Vec<Vec<Edit>>, Vec<_>) =
@@ -81,6 +87,17 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         edits.into_iter().zip(keys).collect(),
         Vec::new(),
     )
+}
+
+/// Forgets the edits of all replicas but the last.
+fn only_last(mut edits: Vec<ReplicaEdits>) -> Vec<ReplicaEdits> {
+    let last = edits.iter().rposition(|it| !it.edits.is_empty());
+    for (idx, it) in edits.iter_mut().enumerate() {
+        if Some(idx) != last {
+            it.edits.clear();
+        }
+    }
+    edits
 }
 
 /// Brings these edits together, and both versions of these conflicts into the

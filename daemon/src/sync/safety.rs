@@ -11,6 +11,12 @@ pub enum Suspicion {
         /// How many cells are missing, the cut one included.
         lost: usize,
     },
+    /// The same, but it ends where a line ends. Somebody may have deleted just that, so it
+    /// waits a moment for a second write, then counts as meant.
+    CutAtLine {
+        /// How many cells are missing, the cut one included.
+        lost: usize,
+    },
     /// The last newline is gone, and other things changed too. It waits a moment for a
     /// second write, then counts as meant.
     EndGone,
@@ -33,7 +39,12 @@ pub fn suspicion(
 ) -> Option<Suspicion> {
     let lost = old.cells.len().saturating_sub(new.cells.len());
     if is_cut(old_text, old, new_text, new) {
-        return Some(Suspicion::Truncated { lost: lost.max(1) });
+        let lost = lost.max(1);
+        return Some(if new_text.ends_with('\n') {
+            Suspicion::CutAtLine { lost }
+        } else {
+            Suspicion::Truncated { lost }
+        });
     }
     if lost_its_end(old_text, new_text) {
         return Some(Suspicion::EndGone);
@@ -95,9 +106,13 @@ mod tests {
 
     #[test]
     fn text_that_ends_within_a_cell_is_cut_off() {
-        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::Truncated { lost: 1 }));
         check(CELLS, "# %%\na = 1\n\n# %%\nb", Some(Suspicion::Truncated { lost: 1 }));
         check(CELLS, &CELLS[..CELLS.len() - 3], Some(Suspicion::Truncated { lost: 1 }));
+    }
+
+    #[test]
+    fn text_that_ends_where_a_line_ends_may_be_meant() {
+        check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::CutAtLine { lost: 1 }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::MemoryDisk;
+use crate::disk::Stamp;
 
 /// A file that an editor has open, whatever its name is by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +14,13 @@ impl MemoryDisk {
     pub fn save(&self, path: &Utf8Path, bytes: &[u8]) {
         let mut shared = self.shared();
         match shared.state.inode(path) {
-            Some(inode) => shared.state.fill(inode, bytes),
+            Some(inode) => {
+                shared.state.fill(inode, bytes);
+                shared.state.sync(inode);
+            }
             None => {
-                shared.state.create(path, bytes, 0o644);
+                let inode = shared.state.create(path, bytes, 0o644);
+                shared.state.sync(inode);
             }
         }
     }
@@ -24,7 +29,8 @@ impl MemoryDisk {
     pub fn save_by_rename(&self, path: &Utf8Path, bytes: &[u8]) {
         let mut shared = self.shared();
         shared.state.unname(path);
-        shared.state.create(path, bytes, 0o644);
+        let inode = shared.state.create(path, bytes, 0o644);
+        shared.state.sync(inode);
     }
 
     /// Opens a file as an editor does that will save later.
@@ -34,7 +40,25 @@ impl MemoryDisk {
 
     /// Saves through a file that was opened before.
     pub fn save_open(&self, file: OpenFile, bytes: &[u8]) {
-        self.shared().state.fill(file.0, bytes);
+        let mut shared = self.shared();
+        shared.state.fill(file.0, bytes);
+        shared.state.sync(file.0);
+    }
+
+    /// Whether a file that is open is the one that has this name.
+    pub fn is_named(&self, file: OpenFile, path: &Utf8Path) -> bool {
+        self.shared().state.inode(path) == Some(file.0)
+    }
+
+    /// Ends the power: what the daemon wrote and did not flush is there in part or not at
+    /// all. What editors wrote is there. `below(n)` is asked for a number below `n`.
+    pub fn cut_power(&self, below: &mut dyn FnMut(usize) -> usize) {
+        self.shared().state.cut_power(below);
+    }
+
+    /// Returns what the system knows of every file, sorted by path.
+    pub fn stamps(&self) -> Vec<(Utf8PathBuf, Stamp)> {
+        self.shared().state.stamps()
     }
 
     /// Deletes a file, or everything in a folder.
@@ -43,6 +67,7 @@ impl MemoryDisk {
         for name in shared.state.names_below(path) {
             shared.state.unname(&name);
         }
+        shared.state.sync_names();
     }
 
     /// Renames a file or a folder. A file that had the new name is gone.
@@ -53,6 +78,7 @@ impl MemoryDisk {
             let new = if rest.as_str().is_empty() { to.to_owned() } else { to.join(rest) };
             shared.state.rename(&name, &new);
         }
+        shared.state.sync_names();
     }
 
     /// Returns what a file holds.

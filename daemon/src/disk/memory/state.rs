@@ -1,6 +1,6 @@
 //! Names and files, as a file system has them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -12,7 +12,13 @@ pub(super) struct State {
     names: BTreeMap<Utf8PathBuf, u64>,
     files: BTreeMap<u64, File>,
     clock: u64,
+    /// The names as they were before the last changes of the daemon, oldest first, that
+    /// nothing has flushed to the device yet.
+    unflushed: VecDeque<BTreeMap<Utf8PathBuf, u64>>,
 }
+
+/// How many changes of names a power cut may undo.
+const MAX_UNFLUSHED: usize = 4;
 
 #[derive(Debug)]
 struct File {
@@ -20,6 +26,10 @@ struct File {
     mode: u32,
     mtime: u64,
     ctime: u64,
+    /// Whether a power cut leaves the bytes as they are.
+    is_synced: bool,
+    /// Whether the file took the place of another one.
+    has_replaced: bool,
 }
 
 impl State {
@@ -35,7 +45,14 @@ impl State {
 
     pub(super) fn create(&mut self, path: &Utf8Path, bytes: &[u8], mode: u32) -> u64 {
         let inode = self.tick();
-        let file = File { bytes: bytes.to_vec(), mode, mtime: inode, ctime: inode };
+        let file = File {
+            bytes: bytes.to_vec(),
+            mode,
+            mtime: inode,
+            ctime: inode,
+            is_synced: false,
+            has_replaced: false,
+        };
         self.files.insert(inode, file);
         self.names.insert(path.to_owned(), inode);
         inode
@@ -45,7 +62,51 @@ impl State {
         let now = self.tick();
         if let Some(file) = self.files.get_mut(&inode) {
             file.bytes = bytes.to_vec();
-            (file.mtime, file.ctime) = (now, now);
+            (file.mtime, file.ctime, file.is_synced) = (now, now, false);
+        }
+    }
+
+    /// Brings the bytes of a file to the device, and with them all changes of names so far,
+    /// as the journal of a file system does.
+    pub(super) fn sync(&mut self, inode: u64) {
+        self.sync_names();
+        if let Some(file) = self.files.get_mut(&inode) {
+            file.is_synced = true;
+        }
+    }
+
+    /// Brings all changes of names so far to the device.
+    pub(super) fn sync_names(&mut self) {
+        self.unflushed.clear();
+    }
+
+    /// Notes that a change of names may be undone by a power cut.
+    pub(super) fn note_names(&mut self) {
+        self.unflushed.push_back(self.names.clone());
+        if MAX_UNFLUSHED < self.unflushed.len() {
+            self.unflushed.pop_front();
+        }
+    }
+
+    /// Loses what is not on the device. `below(n)` says how much, as a number below `n`.
+    pub(super) fn cut_power(&mut self, below: &mut dyn FnMut(usize) -> usize) {
+        let n_undone = below(self.unflushed.len() + 1);
+        let first = self.unflushed.len() - n_undone;
+        if let Some(names) = self.unflushed.get(first) {
+            self.names.clone_from(names);
+        }
+        self.unflushed.clear();
+        for file in self.files.values_mut().filter(|file| !file.is_synced) {
+            file.is_synced = true;
+            // The name of a new file can be there before its bytes; bytes that are written
+            // over others can be there in part.
+            let len = file.bytes.len();
+            match below(if file.has_replaced { 4 } else { 3 }) {
+                0 => {}
+                1 => file.bytes.clear(),
+                2 => file.bytes = vec![0; len],
+                _ => file.bytes.truncate(below(len + 1)),
+            }
         }
     }
 
@@ -63,6 +124,9 @@ impl State {
 
     pub(super) fn exchange(&mut self, first: &Utf8Path, second: &Utf8Path) {
         let inodes = (self.names.remove(first), self.names.remove(second));
+        if let Some(file) = inodes.1.and_then(|inode| self.files.get_mut(&inode)) {
+            file.has_replaced = true;
+        }
         for (path, inode) in [(second, inodes.0), (first, inodes.1)] {
             if let Some(inode) = inode {
                 self.names.insert(path.to_owned(), inode);
@@ -80,6 +144,11 @@ impl State {
     }
 
     pub(super) fn contents(&self, path: &Utf8Path) -> Option<Contents> {
+        let (file, stamp) = self.file(path)?;
+        Some(Contents { bytes: file.bytes.clone(), stamp })
+    }
+
+    fn file(&self, path: &Utf8Path) -> Option<(&File, Stamp)> {
         let inode = self.inode(path)?;
         let file = self.files.get(&inode)?;
         let ns = |tick: u64| i64::try_from(tick).unwrap_or(i64::MAX);
@@ -94,12 +163,12 @@ impl State {
             mode: file.mode,
             kind: Kind::File,
         };
-        Some(Contents { bytes: file.bytes.clone(), stamp })
+        Some((file, stamp))
     }
 
     pub(super) fn stamp(&self, path: &Utf8Path) -> Option<Stamp> {
-        if let Some(contents) = self.contents(path) {
-            return Some(contents.stamp);
+        if let Some((_, stamp)) = self.file(path) {
+            return Some(stamp);
         }
         let folder = Stamp {
             size: 0,
@@ -151,5 +220,9 @@ impl State {
             Some((name.clone(), self.files.get(inode)?.bytes.clone()))
         };
         self.names.iter().filter_map(file).collect()
+    }
+
+    pub(super) fn stamps(&self) -> Vec<(Utf8PathBuf, Stamp)> {
+        self.names.keys().filter_map(|name| Some((name.clone(), self.stamp(name)?))).collect()
     }
 }

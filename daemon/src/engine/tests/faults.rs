@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::editors::litter;
 use super::world::{QUIET, World, replicas};
+use crate::simulation::litter;
 use crate::disk::{Crashed, Step};
 use crate::report::NotebookState;
 

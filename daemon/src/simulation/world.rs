@@ -17,38 +17,44 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Call, Command, Reply};
 use crate::dirs::Dirs;
-use crate::disk::{Disk, MemoryDisk, Stamp, Step};
+use crate::disk::{MemoryDisk, Stamp, Step};
 use crate::engine::{Engine, Parts};
 use crate::git::GitOperation;
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::pairing::extension;
 use crate::watch::{WatchError, WatchEvent, WatchMode, Watcher, is_ignored_name};
 
-pub(super) const ROOT: &str = "/root";
+pub(crate) const ROOT: &str = "/root";
 
 /// Longer than anything that the engine waits for, but for walks.
-pub(super) const QUIET: Duration = Duration::from_secs(30);
+pub(crate) const QUIET: Duration = Duration::from_secs(30);
+
+/// What the clock on the wall says: much later than the memory disk's, where time is a count
+/// of changes.
+pub(crate) const WALL: Duration = Duration::from_secs(1_000_000_000);
 
 /// Is asked before every step of a write; see [`World::interfere`].
-pub(super) type Interference = Box<dyn FnMut(Step, &Utf8Path) -> io::Result<()> + Send>;
+pub(crate) type Interference = Box<dyn FnMut(Step, &Utf8Path) -> io::Result<()> + Send>;
 
 /// A root, the hours, and an engine between them.
-pub(super) struct World {
-    pub(super) disk: MemoryDisk,
-    pub(super) store: SimStore,
-    pub(super) engine: Option<Engine>,
-    pub(super) reports: Arc<Mutex<Vec<Report>>>,
-    pub(super) git: Arc<Mutex<Option<GitOperation>>>,
+pub(crate) struct World {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) store: SimStore,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) reports: Arc<Mutex<Vec<Report>>>,
+    pub(crate) git: Arc<Mutex<Option<GitOperation>>>,
     clock: Arc<TestClock>,
     steps: Arc<Mutex<Vec<(Step, Utf8PathBuf)>>>,
     interference: Arc<Mutex<Option<Interference>>>,
+    /// Is asked first, and sees everything.
+    auditor: Arc<Mutex<Option<Interference>>>,
     watched: Arc<Mutex<BTreeSet<Utf8PathBuf>>>,
     /// The files as of the last events.
     seen: BTreeMap<Utf8PathBuf, Stamp>,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let start = Instant::now();
         let disk = MemoryDisk::new(ROOT);
         // So that there is a root.
@@ -59,9 +65,10 @@ impl World {
             engine: None,
             reports: Arc::default(),
             git: Arc::default(),
-            clock: Arc::new(TestClock { start, now: Mutex::new(start) }),
+            clock: Arc::new(TestClock { start, now: Mutex::new(start), wall: Mutex::new(WALL) }),
             steps: Arc::default(),
             interference: Arc::default(),
+            auditor: Arc::default(),
             watched: Arc::default(),
             seen: BTreeMap::new(),
         };
@@ -71,7 +78,7 @@ impl World {
 
     /// A world with notebooks, each with its name and its cells, and an engine that has made
     /// their shadows.
-    pub(super) fn with(notebooks: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(notebooks: &[(&str, &str)]) -> Self {
         let mut world = Self::new();
         for (path, line) in notebooks {
             world.create(path, line);
@@ -84,8 +91,12 @@ impl World {
 
     fn observe(&self) {
         let (steps, interference) = (Arc::clone(&self.steps), Arc::clone(&self.interference));
+        let auditor = Arc::clone(&self.auditor);
         self.disk.restart(Some(Arc::new(move |step, path: &Utf8Path| {
             steps.lock().unwrap().push((step, path.to_owned()));
+            if let Some(auditor) = auditor.lock().unwrap().as_mut() {
+                auditor(step, path)?;
+            }
             // Taken out, so that it may use the disk.
             let taken = interference.lock().unwrap().take();
             let Some(mut taken) = taken else { return Ok(()) };
@@ -96,36 +107,49 @@ impl World {
     }
 
     /// Has somebody act at every step of a write, or make it fail.
-    pub(super) fn interfere(
+    pub(crate) fn interfere(
         &self,
         act: impl FnMut(Step, &Utf8Path) -> io::Result<()> + Send + 'static,
     ) {
         *self.interference.lock().unwrap() = Some(Box::new(act));
     }
 
-    pub(super) fn stop_interfering(&self) {
+    /// Has somebody see every step of a write.
+    pub(crate) fn audit(
+        &self,
+        see: impl FnMut(Step, &Utf8Path) -> io::Result<()> + Send + 'static,
+    ) {
+        *self.auditor.lock().unwrap() = Some(Box::new(see));
+    }
+
+    pub(crate) fn stop_interfering(&self) {
         *self.interference.lock().unwrap() = None;
     }
 
-    pub(super) fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    pub(super) fn set_time(&self, now: Instant) {
+    /// Sets the clock on the wall, which the engine should not mind.
+    pub(crate) fn set_wall_clock(&self, since_epoch: Duration) {
+        *self.clock.wall.lock().unwrap() = since_epoch;
+    }
+
+    pub(crate) fn set_time(&self, now: Instant) {
         *self.clock.now.lock().unwrap() = now;
     }
 
     /// How long the world has been there.
-    pub(super) fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.now().duration_since(self.clock.start)
     }
 
-    pub(super) fn engine(&mut self) -> &mut Engine {
+    pub(crate) fn engine(&mut self) -> &mut Engine {
         self.engine.as_mut().unwrap()
     }
 
     /// Starts a daemon.
-    pub(super) fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.store.is_gone.store(false, Ordering::SeqCst);
         self.observe();
         self.watched.lock().unwrap().clear();
@@ -149,12 +173,12 @@ impl World {
     }
 
     /// Ends the daemon in an orderly way.
-    pub(super) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.engine.take().unwrap().stop();
     }
 
     /// Lets time pass, with every event at once.
-    pub(super) fn run(&mut self, time: Duration) {
+    pub(crate) fn run(&mut self, time: Duration) {
         let end = self.now() + time;
         let mut n_steps = 0;
         while self.step_until(end) {
@@ -165,7 +189,7 @@ impl World {
 
     /// Waits for the next thing to do, and does it, as the loop of the daemon does. Returns
     /// false if there is none until then.
-    pub(super) fn step_until(&mut self, end: Instant) -> bool {
+    pub(crate) fn step_until(&mut self, end: Instant) -> bool {
         let events = self.events();
         let now = self.now();
         for event in &events {
@@ -184,7 +208,7 @@ impl World {
         true
     }
 
-    pub(super) fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         let now = self.now();
         let engine = self.engine();
         engine.step(now);
@@ -193,14 +217,15 @@ impl World {
         }
     }
 
+    /// How many of the steps since the last [`forget`](Self::forget) gave a file a new text.
+    pub(crate) fn n_written(&self) -> usize {
+        let steps = self.steps.lock().unwrap();
+        steps.iter().filter(|(step, _)| matches!(step, Step::Exchange | Step::Place)).count()
+    }
+
     /// Returns what a watcher would say of the changes since the last call.
-    pub(super) fn events(&mut self) -> Vec<WatchEvent> {
-        let now: BTreeMap<Utf8PathBuf, Stamp> = self
-            .disk
-            .files()
-            .into_iter()
-            .filter_map(|(path, _)| Some((path.clone(), self.disk.stamp(&path).ok()??)))
-            .collect();
+    pub(crate) fn events(&mut self) -> Vec<WatchEvent> {
+        let now: BTreeMap<Utf8PathBuf, Stamp> = self.disk.stamps().into_iter().collect();
         let watched = self.watched.lock().unwrap();
         let is_told = |path: &Utf8PathBuf| {
             path.parent().is_some_and(|folder| watched.contains(folder))
@@ -230,26 +255,26 @@ impl World {
     }
 
     /// Makes a notebook, a percent script or an ipynb.
-    pub(super) fn create(&self, path: &str, line: &str) {
+    pub(crate) fn create(&self, path: &str, line: &str) {
         let extension = extension(path.into());
         let format = if extension == ".ipynb" { FormatName::Ipynb } else { FormatName::Percent };
         self.disk.save(&at(path), cells::text(format, extension, line).as_bytes());
     }
 
     /// Has an editor open a file, give it these cells and save it.
-    pub(super) fn edit(&self, path: &str, line: &str) {
+    pub(crate) fn edit(&self, path: &str, line: &str) {
         let text = cells::edited(path, &self.text(path), line);
         self.disk.save(&at(path), text.as_bytes());
     }
 
-    pub(super) fn text(&self, path: &str) -> String {
+    pub(crate) fn text(&self, path: &str) -> String {
         let bytes = self.disk.bytes(&at(path));
         String::from_utf8(bytes.unwrap_or_else(|| panic!("no `{path}`"))).unwrap()
     }
 
     /// Checks that all replicas of a notebook are there and have these cells.
     #[track_caller]
-    pub(super) fn check(&self, source: &str, expected: &str) {
+    pub(crate) fn check(&self, source: &str, expected: &str) {
         for path in replicas(source) {
             let shown = cells::shown(&path, &self.text(&path));
             assert_eq!(shown.as_deref(), Some(expected), "{path}");
@@ -257,42 +282,42 @@ impl World {
     }
 
     /// The files that were written since the last [`forget`](Self::forget), in order.
-    pub(super) fn written(&self) -> Vec<String> {
+    pub(crate) fn written(&self) -> Vec<String> {
         let steps = self.steps.lock().unwrap();
         let written = steps.iter().filter(|(step, _)| matches!(step, Step::Exchange | Step::Place));
         written.map(|(_, path)| below(path)).collect()
     }
 
     /// How many steps towards a change of anything, the store included.
-    pub(super) fn n_writes(&self) -> usize {
+    pub(crate) fn n_writes(&self) -> usize {
         self.steps.lock().unwrap().len() + self.store.n_writes.load(Ordering::SeqCst)
     }
 
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.steps.lock().unwrap().clear();
         self.store.n_writes.store(0, Ordering::SeqCst);
         self.reports.lock().unwrap().clear();
     }
 
     /// The state of a notebook, and why.
-    pub(super) fn state(&self, source: &str) -> (NotebookState, String) {
+    pub(crate) fn state(&self, source: &str) -> (NotebookState, String) {
         let status = self.engine.as_ref().unwrap().status(&[source.into()]);
         let [notebook] = &status.notebooks[..] else { panic!("{status:?}") };
         (notebook.state, notebook.reason.clone().unwrap_or_default())
     }
 
     #[track_caller]
-    pub(super) fn check_state(&self, source: &str, state: NotebookState) {
+    pub(crate) fn check_state(&self, source: &str, state: NotebookState) {
         let found = self.state(source);
         assert_eq!(found.0, state, "{}", found.1);
     }
 
-    pub(super) fn daemon_state(&self) -> DaemonState {
+    pub(crate) fn daemon_state(&self) -> DaemonState {
         self.engine.as_ref().unwrap().status(&[]).daemon.state.unwrap()
     }
 
     /// Sends a request.
-    pub(super) fn call(&mut self, command: Command) -> oneshot::Receiver<Reply> {
+    pub(crate) fn call(&mut self, command: Command) -> oneshot::Receiver<Reply> {
         let (reply, answer) = oneshot::channel();
         let now = self.now();
         for event in self.events() {
@@ -303,7 +328,7 @@ impl World {
     }
 
     /// Whether a text with this in it is still somewhere: in a file, or in the store.
-    pub(super) fn is_kept(&self, needle: &str) -> bool {
+    pub(crate) fn is_kept(&self, needle: &str) -> bool {
         use crate::store::Store as _;
         let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(needle);
         let store = &self.store.inner;
@@ -315,7 +340,7 @@ impl World {
 }
 
 /// The replicas of a notebook, the source first.
-pub(super) fn replicas(source: &str) -> [String; 3] {
+pub(crate) fn replicas(source: &str) -> [String; 3] {
     let (folder, name) = source.rsplit_once('/').unwrap_or(("", source));
     let (stem, extension) = name.rsplit_once('.').unwrap();
     let folder = Utf8Path::new(folder).join("__marimo__/nbsync");
@@ -328,7 +353,7 @@ pub(super) fn replicas(source: &str) -> [String; 3] {
     ]
 }
 
-pub(super) fn at(path: &str) -> Utf8PathBuf {
+pub(crate) fn at(path: &str) -> Utf8PathBuf {
     Utf8Path::new(ROOT).join(path)
 }
 
@@ -340,6 +365,8 @@ fn below(path: &Utf8Path) -> String {
 struct TestClock {
     start: Instant,
     now: Mutex<Instant>,
+    /// Since 1970.
+    wall: Mutex<Duration>,
 }
 
 impl Clock for TestClock {
@@ -347,9 +374,8 @@ impl Clock for TestClock {
         *self.now.lock().unwrap()
     }
 
-    /// Much later than the memory disk's, where time is a count of changes.
     fn system_time(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
+        SystemTime::UNIX_EPOCH + *self.wall.lock().unwrap()
     }
 }
 

@@ -10,9 +10,9 @@ use crate::tree::Tree;
 use crate::walk::{Walk, has_candidate_extension};
 
 /// The tree of a memory disk. Knows no `.gitignore`.
-pub(super) struct MemoryTree {
-    pub(super) disk: MemoryDisk,
-    pub(super) git: Arc<Mutex<Option<GitOperation>>>,
+pub(crate) struct MemoryTree {
+    pub(crate) disk: MemoryDisk,
+    pub(crate) git: Arc<Mutex<Option<GitOperation>>>,
 }
 
 impl MemoryTree {

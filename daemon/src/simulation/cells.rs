@@ -12,14 +12,14 @@ use crate::sync::conflict::is_conflict_cell;
 use crate::sync::pairing::extension;
 
 /// Reads a text in the format that it is in.
-pub(super) fn parse(path: &str, text: &str) -> Option<Box<dyn Document>> {
+pub(crate) fn parse(path: &str, text: &str) -> Option<Box<dyn Document>> {
     let name = path.rsplit('/').next()?;
     let format = nbsync_formats::detect(name, text)?;
     nbsync_formats::format(format).parse(Arc::from(text), extension(name.into())).ok()
 }
 
 /// Returns the cells of a text, without the one that marimo adds.
-pub(super) fn shown(path: &str, text: &str) -> Option<String> {
+pub(crate) fn shown(path: &str, text: &str) -> Option<String> {
     let document = parse(path, text)?;
     let cells = document.notebook().cells.iter().filter(|it| it.source != "import marimo as mo");
     let shown = cells.map(|cell| {
@@ -35,7 +35,7 @@ pub(super) fn shown(path: &str, text: &str) -> Option<String> {
 }
 
 /// Makes cells.
-pub(super) fn cells(line: &str) -> Vec<Cell> {
+pub(crate) fn cells(line: &str) -> Vec<Cell> {
     let cell = |source: &str| {
         let kind = if source.starts_with('#') { CellKind::Markdown } else { CellKind::Code };
         Cell::new(kind, source.replace('+', "\n"))
@@ -44,14 +44,14 @@ pub(super) fn cells(line: &str) -> Vec<Cell> {
 }
 
 /// Returns a new text with these cells.
-pub(super) fn text(format: FormatName, extension: &str, line: &str) -> String {
+pub(crate) fn text(format: FormatName, extension: &str, line: &str) -> String {
     let notebook = nbsync_formats::Notebook { cells: cells(line), ..Default::default() };
     let format = nbsync_formats::format(format);
     format.print(&notebook, extension, Carry::All).unwrap().document.text().to_string()
 }
 
 /// Returns the text as an editor saves it that was used to make it have these cells.
-pub(super) fn edited(path: &str, text: &str, line: &str) -> String {
+pub(crate) fn edited(path: &str, text: &str, line: &str) -> String {
     let document = parse(path, text).unwrap();
     let old = &document.notebook().cells;
     let mut new = cells(line);

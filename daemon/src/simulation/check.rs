@@ -1,0 +1,165 @@
+//! Checks what came of a run, in the calm after it.
+
+use std::time::Duration;
+
+use super::actors::{Way, litter, sources, tokens};
+use super::cells::parse;
+use super::invariant::{Violation, ensure};
+use super::sim::Sim;
+use super::world::{QUIET, at, replicas};
+use crate::report::NotebookState;
+use crate::sync::Digest;
+
+impl Sim {
+    /// Checks that all replicas agree, have all that was saved, and stay as they are.
+    pub(super) fn check(&mut self) -> Result<(), Violation> {
+        self.check_agreement()?;
+        self.check_tokens()?;
+        self.check_still(Duration::from_mins(30))
+    }
+
+    fn check_agreement(&mut self) -> Result<(), Violation> {
+        let known = self.digests();
+        for source in self.editors().notebooks.clone() {
+            let (state, reason) = self.world.state(&source);
+            let is_fine = matches!(state, NotebookState::Synced | NotebookState::Conflict);
+            ensure!(is_fine, Converges, "{source}: {state:?}, {reason}");
+            let mut expected = None;
+            for path in replicas(&source) {
+                let Some(bytes) = self.world.disk.bytes(&at(&path)) else {
+                    return Err(Violation::new(super::Invariant::Converges, format!("no `{path}`")));
+                };
+                let digest = Digest::of(&bytes).to_string();
+                ensure!(known.contains(&digest), Converges, "`{path}` is not as it is known");
+                let text = String::from_utf8_lossy(&bytes);
+                let document = parse(&path, &text);
+                ensure!(document.is_some(), NothingBrokenTravels, "`{path}`: {text:?}");
+                let found = document.map(|it| sources(it.as_ref()));
+                let expected = expected.get_or_insert_with(|| found.clone());
+                ensure!(found == *expected, Converges, "`{path}`: {found:#?} {expected:#?}");
+            }
+        }
+        let litter = litter(&self.world.disk);
+        ensure!(litter.is_empty(), Converges, "not put away: {litter:?}");
+        Ok(())
+    }
+
+    fn check_tokens(&mut self) -> Result<(), Violation> {
+        let (live, weak) = {
+            let editors = self.editors();
+            (editors.live.clone(), editors.weak.clone())
+        };
+        for source in self.editors().notebooks.clone() {
+            for path in replicas(&source) {
+                let text = self.world.text(&path);
+                let Some(document) = parse(&path, &text) else { continue };
+                let found = tokens(&document.notebook().cells);
+                for (token, _) in live.iter().filter(|(_, it)| **it == source) {
+                    let is_weak = weak.contains(token);
+                    let is_there = found.contains_key(token) || (is_weak && self.is_kept(token));
+                    ensure!(is_there, NothingLost, "{token} is lost from {path}:\n{text}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a text with this in it is still somewhere.
+    fn is_kept(&self, token: &str) -> bool {
+        // What a power cut undid in the index is among the texts all the same.
+        let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(token);
+        self.world.is_kept(token)
+            || (self.has_cut_power && self.world.store.inner.blobs().iter().any(|it| has(it)))
+    }
+
+    fn check_still(&mut self, time: Duration) -> Result<(), Violation> {
+        self.world.forget();
+        self.world.run(time);
+        let n = self.world.n_writes();
+        ensure!(n == 0, StandsStill, "{n} writes: {:?}", self.world.written());
+        Ok(())
+    }
+
+    /// Does some plain things with a daemon that nothing is wrong with.
+    pub(super) fn calm(&mut self) -> Result<(), Violation> {
+        let notebooks = self.editors().notebooks.clone();
+        let source = self.rng.pick(&notebooks).clone();
+        match self.rng.below(8) {
+            0..=1 => self.one_save(&source)?,
+            2 => self.equal_saves(&source)?,
+            3..=5 => self.stale_save(&source)?,
+            6 => self.lose_store()?,
+            _ => {
+                self.editors().touch();
+                self.check_still(QUIET)?;
+            }
+        }
+        self.check_agreement()?;
+        self.check_tokens()
+    }
+
+    fn one_save(&mut self, source: &str) -> Result<(), Violation> {
+        let Some(plan) = self.editors().plan_any() else { return Ok(()) };
+        self.world.forget();
+        self.editors().save(plan, Way::InPlace);
+        self.world.run(QUIET);
+        let n = self.world.n_written();
+        ensure!(n <= 2, Terminates, "{source}: {n} files written: {:?}", self.world.written());
+        Ok(())
+    }
+
+    fn equal_saves(&mut self, source: &str) -> Result<(), Violation> {
+        let [first, second, third] = replicas(source);
+        let text = self.world.text(&first);
+        let mut editors = self.editors();
+        let Some((plan, _)) = editors.add_line(&first, source, &text, 0) else { return Ok(()) };
+        let others = [editors.same_edit(&plan, &second), editors.same_edit(&plan, &third)];
+        editors.save(plan, Way::InPlace);
+        for plan in others.into_iter().flatten() {
+            editors.save(plan, Way::Rename);
+        }
+        drop(editors);
+        self.world.forget();
+        self.world.run(QUIET);
+        let n = self.world.n_written();
+        ensure!(n == 0, EqualEditsAreOne, "{source}: written: {:?}", self.world.written());
+        Ok(())
+    }
+
+    /// One replica is edited; then an editor that had loaded another one before saves it.
+    fn stale_save(&mut self, source: &str) -> Result<(), Violation> {
+        let paths = replicas(source);
+        let (first, second) = (self.rng.below(3), 1 + self.rng.below(2));
+        let (update, stale) = (&paths[first], &paths[(first + second) % 3]);
+        let (new, old) = (self.world.text(update), self.world.text(stale));
+        let planned = self.editors().add_line(update, source, &new, 0);
+        let Some((plan, arrived)) = planned else { return Ok(()) };
+        self.editors().save(plan, Way::InPlace);
+        self.world.run(QUIET);
+        let planned = self.editors().add_line(stale, source, &old, 1);
+        let Some((plan, saved)) = planned else { return Ok(()) };
+        self.editors().save(plan, Way::InPlace);
+        self.world.run(QUIET);
+        for path in &paths {
+            let text = self.world.text(path);
+            ensure!(
+                text.contains(&arrived) && text.contains(&saved),
+                StaleEditorsUndoNothing,
+                "{arrived} came to `{stale}`, and was followed by a save with {saved}; `{path}`: {text}"
+            );
+        }
+        Ok(())
+    }
+
+    fn lose_store(&mut self) -> Result<(), Violation> {
+        let before = self.world.disk.files();
+        self.world.stop();
+        self.world.store.inner.lose_index();
+        self.world.forget();
+        self.world.start();
+        self.world.run(QUIET);
+        let after = self.world.disk.files();
+        ensure!(before == after, StoreIsDisposable, "written: {:?}", self.world.written());
+        Ok(())
+    }
+}

@@ -1,0 +1,542 @@
+//! Runs a script.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nbsync_formats::{Carry, FormatName, Notebook};
+
+use super::actors::{Editors, Shared, Slow, Way};
+use super::audit::{Audit, audit};
+use super::invariant::{Invariant, Violation, ensure};
+use super::rng::Rng;
+use super::script::{Act, Script, What};
+use super::world::{QUIET, WALL, World, at};
+use crate::control::Command;
+use crate::disk::{Crashed, Step};
+use crate::git::GitOperation;
+use crate::sync::Digest;
+use crate::watch::WatchEvent;
+
+/// What happened in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Saves of editors.
+    pub saves: usize,
+    /// Calls that failed.
+    pub faults: usize,
+    /// Ends of the process, or of the power, at some step.
+    pub crashes: usize,
+    /// Saves into files that had been replaced.
+    pub late: usize,
+    /// Steps of writes of the daemon.
+    pub steps: usize,
+}
+
+/// A run in which an invariant did not hold.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What happened.
+    pub script: Script,
+    /// What did not hold.
+    pub invariant: Invariant,
+    /// In which way.
+    pub what: String,
+    /// All that happened, if that was asked for.
+    pub trace: Vec<String>,
+}
+
+/// Runs a seed.
+pub fn simulate(seed: u64) -> Result<Tally, Box<Failure>> {
+    run(&Script::new(seed), false).map(|it| it.0)
+}
+
+/// Runs a script, and returns all that happened as well.
+pub fn simulate_with_trace(script: &Script) -> Result<(Tally, Vec<String>), Box<Failure>> {
+    run(script, true)
+}
+
+pub(super) fn run(
+    script: &Script,
+    traced: bool,
+) -> Result<(Tally, Vec<String>), Box<Failure>> {
+    let mut sim = Sim::new(script, traced);
+    let end = catch_unwind(AssertUnwindSafe(|| sim.run(script)));
+    let trace = || {
+        let mut trace = sim.editors().trace.clone().unwrap_or_default();
+        if traced {
+            let reports = sim.world.reports.lock().unwrap_or_else(PoisonError::into_inner);
+            trace.extend(reports.iter().map(|it| format!("{it:?}")));
+        }
+        trace
+    };
+    let violation = match end {
+        Ok(Ok(())) => {
+            let mut tally = sim.tally;
+            tally.saves = sim.editors().n_saves;
+            tally.faults = *sim.n_faults.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.steps = sim.audit().n_steps;
+            return Ok((tally, trace()));
+        }
+        Ok(Err(violation)) => violation,
+        Err(panic) => {
+            let what = panic.downcast_ref::<String>().cloned();
+            let what = what.or_else(|| panic.downcast_ref::<&str>().map(|&it| it.to_owned()));
+            Violation::new(Invariant::NoPanic, what.unwrap_or_default())
+        }
+    };
+    let Violation { invariant, what } = violation;
+    Err(Box::new(Failure { script: script.clone(), invariant, what, trace: trace() }))
+}
+
+pub(super) struct Sim {
+    pub(super) world: World,
+    editors: Shared,
+    audit: Arc<Mutex<Audit>>,
+    pub(super) rng: Rng,
+    /// Events on their way.
+    queue: Vec<WatchEvent>,
+    /// Saves that are to end, and when.
+    slow: Vec<(Instant, Slow)>,
+    /// Saves that ended before their end.
+    torn: Vec<Slow>,
+    /// From when on the store works again.
+    store_fails: Option<Instant>,
+    is_paused: bool,
+    pub(super) has_cut_power: bool,
+    n_faults: Arc<Mutex<usize>>,
+    tally: Tally,
+}
+
+impl Sim {
+    fn new(script: &Script, traced: bool) -> Self {
+        let world = World::new();
+        let editors = Arc::new(Mutex::new(Editors::new(world.disk.clone(), traced)));
+        let audit = audit(&world, &editors);
+        let mut sim = Self {
+            world,
+            editors,
+            audit,
+            rng: Rng(script.start),
+            queue: Vec::new(),
+            slow: Vec::new(),
+            torn: Vec::new(),
+            store_fails: None,
+            is_paused: false,
+            has_cut_power: false,
+            n_faults: Arc::default(),
+            tally: Tally::default(),
+        };
+        sim.editors().rng = Rng(script.start ^ 1);
+        for _ in 0..=sim.rng.below(2) {
+            sim.new_notebook();
+        }
+        sim
+    }
+
+    pub(super) fn editors(&self) -> MutexGuard<'_, Editors> {
+        self.editors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn audit(&self) -> MutexGuard<'_, Audit> {
+        self.audit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn new_notebook(&mut self) {
+        let n = self.editors().notebooks.len();
+        let (name, format, extension) = match self.rng.below(2) {
+            0 => (format!("n{n}.py"), FormatName::Percent, ".py"),
+            _ => (format!("d/n{n}.ipynb"), FormatName::Ipynb, ".ipynb"),
+        };
+        let mut editors = self.editors();
+        let cells = editors.cells(&name);
+        let notebook = Notebook { cells, ..Notebook::default() };
+        let format = nbsync_formats::format(format);
+        let Ok(printed) = format.print(&notebook, extension, Carry::All) else { return };
+        let text = printed.document.text();
+        editors.log(|| format!("new {name}"));
+        editors.written.insert((name.clone(), Digest::of(text.as_bytes())));
+        editors.disk.save(&at(&name), text.as_bytes());
+        editors.notebooks.push(name);
+    }
+
+    fn log(&self, what: impl FnOnce() -> String) {
+        let elapsed = self.world.elapsed();
+        self.editors().log(|| format!("{elapsed:?} {}", what()));
+    }
+
+    fn run(&mut self, script: &Script) -> Result<(), Violation> {
+        self.world.start();
+        for act in &script.acts {
+            self.act(*act)?;
+            self.audit().check()?;
+        }
+        self.end(script.start)
+    }
+
+    fn act(&mut self, Act { what, seed }: Act) -> Result<(), Violation> {
+        self.rng = Rng(seed);
+        self.editors().rng = Rng(seed ^ 1);
+        match what {
+            What::Save => {
+                let plan = self.editors().plan_any();
+                let way = Way::any(&mut self.rng);
+                plan.into_iter().for_each(|plan| self.editors().save(plan, way));
+            }
+            What::SlowSave => {
+                let plan = self.editors().plan_any();
+                let way = Way::any(&mut self.rng);
+                // The engine makes a missing shadow again after half a second.
+                let wait = Duration::from_millis(self.rng.below(400) as u64);
+                if let Some(plan) = plan {
+                    let slow = self.editors().begin(plan, way);
+                    self.slow.push((self.world.now() + wait, slow));
+                }
+            }
+            What::SaveDuringWrite => self.save_during_a_write(),
+            What::TornSave => {
+                let plan = self.editors().plan_any();
+                if let Some(plan) = plan {
+                    let slow = self.editors().begin(plan, Way::Halves);
+                    self.torn.push(slow);
+                }
+            }
+            What::Load => self.editors().load(),
+            What::StaleSave => {
+                let plan = self.editors().plan_stale();
+                let way = Way::any(&mut self.rng);
+                plan.into_iter().for_each(|plan| self.editors().save(plan, way));
+            }
+            What::SaveTwo => {
+                let plans = self.editors().plan_two();
+                if let Some((first, second)) = plans {
+                    self.editors().save(first, Way::InPlace);
+                    self.editors().save(second, Way::InPlace);
+                }
+            }
+            What::Checkout => {
+                self.set_git(Some(GitOperation::Command));
+                for _ in 0..=self.rng.below(2) {
+                    let plan = self.editors().plan_any();
+                    plan.into_iter().for_each(|plan| self.editors().save(plan, Way::Recreate));
+                }
+            }
+            What::DeleteShadow => {
+                let disk = self.world.disk.clone();
+                let known: Vec<String> = self.digests();
+                self.editors().delete_shadow(|path| {
+                    let bytes = disk.bytes(&at(path)).unwrap_or_default();
+                    known.contains(&Digest::of(&bytes).to_string())
+                });
+            }
+            What::NewNotebook => {
+                if self.editors().notebooks.len() < 4 {
+                    self.new_notebook();
+                }
+            }
+            What::Fault => self.fault(),
+            What::BlindFault => self.blind_fault(),
+            What::Crash => self.crash(),
+            What::PowerCut => return self.cut_power(),
+            What::Stop => self.stop(),
+            What::StoreFails => {
+                self.log(|| "the store fails".to_owned());
+                self.store_fails = Some(self.world.now() + Duration::from_hours(1));
+                self.world.store.inner.set_failing(true);
+            }
+            What::StoreWorks => self.store_works(),
+            What::GitBegins => self.set_git(Some(GitOperation::Command)),
+            What::GitEnds => self.set_git(None),
+            What::Flush => self.call(Command::Flush { paths: Vec::new() }),
+            What::Pause => {
+                self.is_paused = true;
+                self.call(Command::Pause);
+            }
+            What::Resume => {
+                self.is_paused = false;
+                self.call(Command::Resume);
+            }
+            What::SetClock => {
+                let walls = [Duration::ZERO, WALL / 2, WALL, WALL + Duration::from_hours(24)];
+                let wall = *self.rng.pick(&walls);
+                self.log(|| format!("the clock says {wall:?}"));
+                self.world.set_wall_clock(wall);
+            }
+            What::Suspend => {
+                self.log(|| "sleep".to_owned());
+                self.world.set_time(self.world.now() + Duration::from_hours(2));
+            }
+            What::Touch => self.editors().touch(),
+            What::Pass => {
+                let waits = [0, 1, 30, 100, 600, 2500, 7000];
+                let wait = Duration::from_millis(*self.rng.pick(&waits));
+                return self.pass(wait);
+            }
+        }
+        Ok(())
+    }
+
+    fn store_works(&mut self) {
+        let soon = self.world.now() + Duration::from_secs(10);
+        self.store_fails = self.store_fails.map(|until| until.min(soon));
+        self.world.store.inner.set_failing(false);
+    }
+
+    fn stop(&mut self) {
+        if self.world.engine.is_none() {
+            return;
+        }
+        self.log(|| "stop".to_owned());
+        self.world.stop();
+        self.forget_late();
+    }
+
+    /// A process that ends forgets who has a replaced file open. What is saved into that, or
+    /// was and could not be merged, is only kept.
+    fn forget_late(&mut self) {
+        let late = std::mem::take(&mut self.editors().late);
+        self.tally.late += late.len();
+        self.editors().weak.extend(late);
+    }
+
+    fn set_git(&self, operation: Option<GitOperation>) {
+        self.log(|| format!("git {operation:?}"));
+        *self.world.git.lock().unwrap_or_else(PoisonError::into_inner) = operation;
+    }
+
+    pub(super) fn digests(&self) -> Vec<String> {
+        let Some(engine) = &self.world.engine else { return Vec::new() };
+        let replicas = engine.status(&[]).notebooks.into_iter().flat_map(|it| it.replicas);
+        replicas.filter_map(|it| it.digest).collect()
+    }
+
+    fn call(&mut self, command: Command) {
+        if self.world.engine.is_some() {
+            self.log(|| format!("{command:?}"));
+            // Some clients don't wait.
+            drop(self.world.call(command));
+        }
+    }
+
+    /// Has editors save at some of the next steps of writes.
+    fn save_during_a_write(&mut self) {
+        let editors = Arc::clone(&self.editors);
+        let mut left = self.rng.below(12);
+        let (mut n_saves, between) = (1 + self.rng.below(3), self.rng.below(8));
+        let mut rng = self.rng.clone();
+        self.world.interfere(move |step, path| {
+            if left == 0 && 0 < n_saves {
+                let mut editors = editors.lock().unwrap_or_else(PoisonError::into_inner);
+                editors.log(|| format!("during {step:?} of {path}"));
+                let plan = editors.plan_any();
+                let way = Way::any(&mut rng);
+                plan.into_iter().for_each(|plan| editors.save(plan, way));
+                n_saves -= 1;
+                left = between + 1;
+            }
+            left = left.saturating_sub(1);
+            Ok(())
+        });
+    }
+
+    /// Has some of the next steps of writes fail.
+    fn fault(&mut self) {
+        let (first, n) = (self.rng.below(12), self.rng.below(8));
+        let errno = *self.rng.pick(&ERRORS);
+        self.log(|| format!("fault {first} {n} {errno}"));
+        let mut idx = 0;
+        let n_faults = Arc::clone(&self.n_faults);
+        self.world.interfere(move |step, _| {
+            // What can't be read after the exchange is looked at again later, so the real disk
+            // has no such error.
+            if matches!(step, Step::Inspect | Step::Keep) {
+                return Ok(());
+            }
+            idx += 1;
+            if (first..=first + n).contains(&idx) {
+                *n_faults.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            Ok(())
+        });
+    }
+
+    /// Has some of the next looks at files fail.
+    fn blind_fault(&mut self) {
+        let (first, n) = (self.rng.below(20), self.rng.below(4));
+        let errno = *self.rng.pick(&ERRORS);
+        self.log(|| format!("blind {first} {n} {errno}"));
+        let idx = Mutex::new(0);
+        let n_faults = Arc::clone(&self.n_faults);
+        self.world.disk.observe_looks(Some(Arc::new(move |_: &camino::Utf8Path| {
+            let mut idx = idx.lock().unwrap_or_else(PoisonError::into_inner);
+            *idx += 1;
+            if (first..=first + n).contains(&*idx) {
+                *n_faults.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            Ok(())
+        })));
+    }
+
+    /// Has the process end at one of the next steps of writes.
+    fn crash(&mut self) {
+        let mut left = self.rng.below(12);
+        self.log(|| format!("crash {left}"));
+        let is_gone = Arc::clone(&self.world.store.is_gone);
+        self.world.interfere(move |_, _| {
+            if left == 0 {
+                is_gone.store(true, Ordering::SeqCst);
+                return Err(io::Error::other(Crashed));
+            }
+            left -= 1;
+            Ok(())
+        });
+    }
+
+    /// Lets the process work a little, and ends the power at some step of that.
+    fn cut_power(&mut self) -> Result<(), Violation> {
+        self.crash();
+        let wait = Duration::from_millis(*self.rng.pick(&[0, 1, 100, 2500]));
+        self.pass(wait)?;
+        self.log(|| "power cut".to_owned());
+        self.tally.crashes += 1;
+        self.world.engine = None;
+        self.forget_late();
+        self.world.stop_interfering();
+        self.has_cut_power = true;
+        let mut rng = self.rng.clone();
+        self.world.disk.cut_power(&mut |n| rng.below(n));
+        self.world.store.inner.cut_power(&mut |n| rng.below(n));
+        self.audit().check_texts(&self.world.disk, &self.editors)
+    }
+
+    /// Lets time pass, with some events, late, twice and in any order.
+    fn pass(&mut self, time: Duration) -> Result<(), Violation> {
+        let end = self.world.now() + time;
+        self.log(|| format!("pass {time:?}"));
+        let mut n_steps = 0;
+        loop {
+            n_steps += 1;
+            ensure!(n_steps < 5_000, Terminates, "the engine spins");
+            let now = self.world.now();
+            let (ripe, slow): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.slow).into_iter().partition(|(at, _)| *at <= now);
+            self.slow = slow;
+            for (_, slow) in ripe {
+                self.editors().end(slow);
+            }
+            if self.store_fails.is_some_and(|until| now < until) {
+                // Without the base of an editor its late save is only kept.
+                self.forget_late();
+            }
+            if self.world.engine.is_none() && self.rng.one_in(3) {
+                self.restart();
+            }
+            self.deliver();
+            if self.world.engine.is_some() {
+                self.world.step();
+                if self.world.store.is_gone.load(Ordering::SeqCst) {
+                    self.log(|| "crashed".to_owned());
+                    self.tally.crashes += 1;
+                    self.world.engine = None;
+                    self.forget_late();
+                    self.world.stop_interfering();
+                    self.audit().check_texts(&self.world.disk, &self.editors)?;
+                }
+            }
+            let slow = self.slow.iter().map(|(at, _)| *at).min();
+            let engine = self.world.engine.as_ref().map(crate::engine::Engine::deadline);
+            let next = slow.into_iter().chain(engine).min().unwrap_or(end).max(now);
+            if end < next || now == end {
+                self.world.set_time(end.max(now));
+                return Ok(());
+            }
+            // The process does not always come at once.
+            let late = Duration::from_millis(self.rng.below(3) as u64);
+            self.world.set_time((next + late).min(end));
+        }
+    }
+
+    fn deliver(&mut self) {
+        let new = self.world.events();
+        for event in new {
+            if self.rng.one_in(20) {
+                continue;
+            }
+            if self.rng.one_in(10) {
+                self.queue.push(event.clone());
+            }
+            self.queue.push(event);
+        }
+        if self.world.engine.is_none() {
+            self.queue.clear();
+        }
+        let now = self.world.now();
+        while !self.queue.is_empty() && !self.rng.one_in(10) {
+            let event = self.queue.swap_remove(self.rng.below(self.queue.len()));
+            self.world.engine().event(event, now);
+        }
+    }
+
+    fn restart(&mut self) {
+        let forget = self.rng.below(12);
+        self.log(|| format!("start {forget}"));
+        if forget == 0 {
+            self.world.store.inner.lose_index();
+        }
+        // Who finds a file missing at the start has no reason to wait for it.
+        let disk = self.world.disk.clone();
+        let (absent, slow): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.slow).into_iter().partition(|(_, it)| it.is_absent(&disk));
+        self.slow = slow;
+        for (_, slow) in absent {
+            self.editors().end(slow);
+        }
+        self.forget_late();
+        self.queue.clear();
+        self.world.stop_interfering();
+        self.world.disk.observe_looks(None);
+        self.is_paused = false;
+        self.world.start();
+    }
+
+    /// Lets everything come to rest, and checks what came of it.
+    fn end(&mut self, seed: u64) -> Result<(), Violation> {
+        self.rng = Rng(seed ^ 2);
+        self.editors().rng = Rng(seed ^ 3);
+        self.pass(Duration::from_secs(1))?;
+        self.world.stop_interfering();
+        self.world.disk.observe_looks(None);
+        self.world.store.inner.set_failing(false);
+        self.world.set_wall_clock(WALL);
+        self.set_git(None);
+        for slow in std::mem::take(&mut self.torn) {
+            self.editors().mend(slow);
+        }
+        if self.world.engine.is_none() {
+            self.restart();
+        }
+        self.call(Command::Resume);
+        if self.rng.one_in(2) {
+            let now = self.world.now();
+            self.world.engine().event(WatchEvent::Overflow, now);
+            self.log(|| "end".to_owned());
+            self.world.run(QUIET * 6);
+        } else {
+            // New files are found without an event in time too.
+            self.log(|| "end, without an event".to_owned());
+            self.world.events();
+            self.world.run(Duration::from_mins(12));
+        }
+        self.audit().check()?;
+        self.check()?;
+        self.calm()?;
+        self.audit().check()
+    }
+}
+
+/// ENOSPC, EIO, EACCES, EINTR, EXDEV.
+const ERRORS: [i32; 5] = [28, 5, 13, 4, 18];

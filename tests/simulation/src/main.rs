@@ -1,0 +1,28 @@
+//! Runs the engine of nbsync in a made-up world, many times.
+
+#![allow(clippy::print_stdout, reason = "this is what it is for")]
+
+mod parallel;
+mod simulate;
+mod teeth;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the engine of nbsync in a made-up world, many times
+#[derive(Debug, Parser)]
+enum Command {
+    Simulate(simulate::Args),
+    Teeth(teeth::Args),
+}
+
+fn main() -> ExitCode {
+    // A panic is a finding, and is printed as one.
+    std::panic::set_hook(Box::new(|_| {}));
+    let is_fine = match Command::parse() {
+        Command::Simulate(args) => simulate::run(&args),
+        Command::Teeth(args) => teeth::run(&args),
+    };
+    if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
