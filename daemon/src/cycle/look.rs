@@ -122,7 +122,8 @@ pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Docum
 }
 
 pub(super) fn unreadable(err: &ReadError) -> Wait {
-    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Held };
+    // Nothing tells when a device works again.
+    let kind = if err.is_transient() { WaitKind::Unsettled } else { WaitKind::Refused };
     Wait::new(kind, chain(err))
 }
 

@@ -81,6 +81,11 @@ impl MemoryDisk {
         Ok(observer.map_or(Ok(()), |it| it.before(path))?)
     }
 
+    /// A number that grows with every change.
+    pub fn n_changes(&self) -> u64 {
+        self.shared().state.n_changes()
+    }
+
     fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +168,7 @@ impl MemoryDisk {
             shared.state.stamp(path).ok_or(Obstacle::Absent)
         };
         let stamp = place().map_err(|it| self.cleanup(&temp, it))?;
+        self.sync_folder(path, options)?;
         Ok(Written { stamp, displaced: None, raced: None })
     }
 
@@ -195,8 +201,18 @@ impl MemoryDisk {
         self.before(Step::Inspect, path)?;
         let content = self.bytes(&temp).unwrap_or_default();
         let displaced = self.keep(&temp, path, Digest::of(&content))?;
+        self.sync_folder(path, options)?;
         let raced = displaced.digest != expected && content != bytes;
         Ok(Written { stamp, displaced: Some(displaced), raced: raced.then_some(content) })
+    }
+
+    /// The file is in place, so trouble here is no reason to say otherwise.
+    fn sync_folder(&self, path: &Utf8Path, options: WriteOptions) -> Result<(), Obstacle> {
+        if options.durable && self.before(Step::SyncFolder, path).is_ok() {
+            self.alive()?.state.sync_names();
+        }
+        // A process that ended in it does not come to anything else.
+        self.alive().map(|_| ())
     }
 
     fn keep(

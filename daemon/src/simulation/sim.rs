@@ -106,6 +106,7 @@ pub(super) struct Sim {
     store_fails: Option<Instant>,
     is_paused: bool,
     pub(super) has_cut_power: bool,
+    has_new: bool,
     n_faults: Arc<Mutex<usize>>,
     tally: Tally,
 }
@@ -126,6 +127,7 @@ impl Sim {
             store_fails: None,
             is_paused: false,
             has_cut_power: false,
+            has_new: false,
             n_faults: Arc::default(),
             tally: Tally::default(),
         };
@@ -233,6 +235,7 @@ impl Sim {
             }
             What::NewNotebook => {
                 if self.editors().notebooks.len() < 4 {
+                    self.has_new = true;
                     self.new_notebook();
                 }
             }
@@ -484,8 +487,9 @@ impl Sim {
     fn restart(&mut self) {
         let forget = self.rng.below(12);
         self.log(|| format!("start {forget}"));
+        self.forget_late();
         if forget == 0 {
-            self.world.store.inner.lose_index();
+            self.lose_index();
         }
         // Who finds a file missing at the start has no reason to wait for it.
         let disk = self.world.disk.clone();
@@ -501,6 +505,14 @@ impl Sim {
         self.world.disk.observe_looks(None);
         self.is_paused = false;
         self.world.start();
+    }
+
+    /// The history goes with the index, and with it what is only there.
+    pub(super) fn lose_index(&mut self) {
+        self.world.store.inner.lose_index();
+        let mut editors = self.editors();
+        let weak = std::mem::take(&mut editors.weak);
+        editors.live.retain(|token, _| !weak.contains(token));
     }
 
     /// Lets everything come to rest, and checks what came of it.
@@ -526,10 +538,11 @@ impl Sim {
             self.log(|| "end".to_owned());
             self.world.run(QUIET * 6);
         } else {
-            // New files are found without an event in time too.
+            // New files are found without an event too, in time.
             self.log(|| "end, without an event".to_owned());
             self.world.events();
-            self.world.run(Duration::from_mins(12));
+            let time = if self.has_new { Duration::from_mins(12) } else { QUIET * 6 };
+            self.world.run(time);
         }
         self.audit().check()?;
         self.check()?;

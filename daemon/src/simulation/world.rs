@@ -51,6 +51,7 @@ pub(crate) struct World {
     watched: Arc<Mutex<BTreeSet<Utf8PathBuf>>>,
     /// The files as of the last events.
     seen: BTreeMap<Utf8PathBuf, Stamp>,
+    n_changes: u64,
 }
 
 impl World {
@@ -71,6 +72,7 @@ impl World {
             auditor: Arc::default(),
             watched: Arc::default(),
             seen: BTreeMap::new(),
+            n_changes: 0,
         };
         world.observe();
         world
@@ -153,6 +155,7 @@ impl World {
         self.store.is_gone.store(false, Ordering::SeqCst);
         self.observe();
         self.watched.lock().unwrap().clear();
+        self.n_changes = 0;
         let reports = Arc::clone(&self.reports);
         let parts = Parts {
             config: Config::default(),
@@ -225,6 +228,11 @@ impl World {
 
     /// Returns what a watcher would say of the changes since the last call.
     pub(crate) fn events(&mut self) -> Vec<WatchEvent> {
+        let n_changes = self.disk.n_changes();
+        if self.n_changes == n_changes {
+            return Vec::new();
+        }
+        self.n_changes = n_changes;
         let now: BTreeMap<Utf8PathBuf, Stamp> = self.disk.stamps().into_iter().collect();
         let watched = self.watched.lock().unwrap();
         let is_told = |path: &Utf8PathBuf| {

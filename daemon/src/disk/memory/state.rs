@@ -39,6 +39,11 @@ impl State {
         self.clock
     }
 
+    /// The last number that [`tick`](Self::tick) returned.
+    pub(super) fn n_changes(&self) -> u64 {
+        self.clock
+    }
+
     pub(super) fn inode(&self, path: &Utf8Path) -> Option<u64> {
         self.names.get(path).copied()
     }
