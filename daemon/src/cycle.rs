@@ -281,7 +281,9 @@ fn run(
             _ if start.late.as_ref().is_some_and(|late| late.replica == idx) => None,
             // A crash right after it was made can leave a shadow without its text.
             Sight::Text { text, .. }
-                if base.is_none() && replica.spec.role == Role::Shadow && text.trim_matches('\0').is_empty() =>
+                if base.is_none()
+                    && replica.spec.role == Role::Shadow
+                    && text.trim_matches('\0').is_empty() =>
             {
                 None
             }
@@ -390,7 +392,8 @@ fn check_safety(
             Err(Wait::new(WaitKind::Unsettled, reason))
         }
         Some(Suspicion::CutAtLine { lost }) if !is_meant => {
-            let reason = format!("`{path}` looks cut off, {lost} cells are missing; waiting for more");
+            let reason =
+                format!("`{path}` looks cut off, {lost} cells are missing; waiting for more");
             Err(Wait::new(WaitKind::Unlikely, reason))
         }
         Some(Suspicion::EndGone) if !is_meant => {

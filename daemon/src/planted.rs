@@ -109,9 +109,9 @@ mod switch {
 }
 
 #[cfg(any(test, feature = "simulation"))]
-pub(crate) use switch::{commit_base, is_planted};
-#[cfg(any(test, feature = "simulation"))]
 pub use switch::plant;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use switch::{commit_base, is_planted};
 
 /// Whether a test has planted this bug.
 #[cfg(not(any(test, feature = "simulation")))]

@@ -51,6 +51,14 @@ impl Plan {
         Self { base, documents, further: Vec::new(), is_first, unseen, stale: None }
     }
 
+    /// What each replica has, as far as that is known.
+    pub(super) fn present(&self) -> Vec<Option<Arc<dyn Document>>> {
+        let base = |idx: usize| self.base.as_ref().and_then(|base| base.replicas.get(idx));
+        let was = |idx| base(idx).map(|it| Arc::clone(&it.document));
+        let present = self.documents.iter().enumerate();
+        present.map(|(idx, document)| document.clone().or_else(|| was(idx))).collect()
+    }
+
     /// Takes in what an editor saved into a replica while that was written.
     pub(super) fn add(&mut self, idx: usize, document: Arc<dyn Document>) {
         let before = self.documents[idx].replace(document);
@@ -76,10 +84,7 @@ impl Plan {
             Wait::new(WaitKind::Unsettled, format!("`{}`: not valid UTF-8", spec.path))
         })?;
         let document = parse(spec, &text.into())?;
-        let was = self.documents[idx]
-            .as_ref()
-            .or_else(|| self.base.as_ref().map(|base| &base.replicas[idx].document));
-        if let Some(was) = was {
+        if let Some(was) = &self.present()[idx] {
             check_safety(&spec.path, was.as_ref(), document.as_ref(), false)?;
         }
         Ok(document)

@@ -80,7 +80,7 @@ pub(super) fn transition(
             commit_base(context.store, known[0].spec.path.as_str(), &outcome.base);
         }
         // What each replica's editor had before these writes.
-        let had = plan.documents.clone();
+        let had = plan.present();
         let mut is_raced = false;
         let mut failed = None;
         for (write, written) in writes.iter().zip(write_all(context, &writes, mode)) {

@@ -57,7 +57,8 @@ impl<F: Fn(&Utf8Path) -> io::Result<()> + Send + Sync> LookObserver for F {
 impl MemoryDisk {
     /// Makes a disk with nothing on it.
     pub fn new(root: impl Into<Utf8PathBuf>) -> Self {
-        let shared = Shared { state: State::default(), observer: None, looks: None, crashed: false };
+        let shared =
+            Shared { state: State::default(), observer: None, looks: None, crashed: false };
         Self { root: root.into(), shared: Arc::new(Mutex::new(shared)) }
     }
 

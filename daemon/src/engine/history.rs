@@ -377,9 +377,11 @@ impl Engine {
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut replaced) = cycle(&self.context(), &start);
+        // What was on disk was as it is known.
+        let known = self.bases.get(&late.source);
         for it in replaced.iter_mut().filter(|it| it.replica == late.replica) {
-            // What was on disk was as it is known.
-            it.document = None;
+            let known = known.as_ref().and_then(|base| base.replicas.get(late.replica));
+            it.document = known.map(|it| Arc::clone(&it.document));
         }
         let job = Job {
             number: self.number(),

@@ -539,6 +539,34 @@ impl Editors {
         }
     }
 
+    /// What came out of the exchange of a write that is not at its end is only kept, if that
+    /// end never comes.
+    pub(crate) fn weaken_replaced(&mut self) {
+        let replaced: Vec<Vec<u8>> =
+            litter(&self.disk).iter().filter_map(|it| self.disk.bytes(it)).collect();
+        if replaced.is_empty() {
+            return;
+        }
+        let named: Vec<String> = self
+            .notebooks
+            .iter()
+            .flat_map(|source| replicas(source))
+            .filter_map(|path| self.text(&path))
+            .collect();
+        let is_only_kept = |token: &&String| {
+            let has_it = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(token.as_str());
+            !named.iter().any(|text| text.contains(token.as_str())) && replaced.iter().any(has_it)
+        };
+        self.weak.extend(self.live.keys().filter(is_only_kept).cloned());
+    }
+
+    /// Nobody knows any more who has a file open that was replaced.
+    pub(crate) fn weaken_open(&mut self, slow: &Slow) {
+        if slow.open.is_some_and(|open| !self.disk.is_named(open, &at(&slow.plan.path))) {
+            self.weak.extend(slow.plan.tokens.iter().cloned());
+        }
+    }
+
     /// Rewrites a file with what it holds.
     pub(crate) fn touch(&mut self) {
         let Some((path, _)) = self.some_file() else { return };

@@ -58,10 +58,7 @@ pub fn simulate_with_trace(script: &Script) -> Result<(Tally, Vec<String>), Box<
     run(script, true)
 }
 
-pub(super) fn run(
-    script: &Script,
-    traced: bool,
-) -> Result<(Tally, Vec<String>), Box<Failure>> {
+pub(super) fn run(script: &Script, traced: bool) -> Result<(Tally, Vec<String>), Box<Failure>> {
     let mut sim = Sim::new(script, traced);
     let end = catch_unwind(AssertUnwindSafe(|| sim.run(script)));
     let trace = || {
@@ -302,6 +299,12 @@ impl Sim {
         let late = std::mem::take(&mut self.editors().late);
         self.tally.late += late.len();
         self.editors().weak.extend(late);
+        self.editors().weaken_replaced();
+        let slow = std::mem::take(&mut self.slow);
+        for (_, slow) in &slow {
+            self.editors().weaken_open(slow);
+        }
+        self.slow = slow;
     }
 
     fn set_git(&self, operation: Option<GitOperation>) {

@@ -35,14 +35,15 @@ struct Found {
 
 pub(crate) fn run(args: &Args) -> bool {
     let started = Instant::now();
-    let found = parallel::for_each(args.from..args.from + args.seeds, Found::default, |it, seed| {
-        it.n_runs += 1;
-        match simulate(seed) {
-            Ok(tally) => add(&mut it.tally, tally),
-            Err(failure) => it.failures.push(*failure),
-        }
-        true
-    });
+    let found =
+        parallel::for_each(args.from..args.from + args.seeds, Found::default, |it, seed| {
+            it.n_runs += 1;
+            match simulate(seed) {
+                Ok(tally) => add(&mut it.tally, tally),
+                Err(failure) => it.failures.push(*failure),
+            }
+            true
+        });
     let mut total = Found::default();
     for it in found {
         total.n_runs += it.n_runs;

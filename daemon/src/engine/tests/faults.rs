@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::world::{QUIET, World, replicas};
-use crate::simulation::litter;
 use crate::disk::{Crashed, Step};
 use crate::report::NotebookState;
+use crate::simulation::litter;
 
 const ENOSPC: i32 = 28;
 
