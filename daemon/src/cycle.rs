@@ -15,12 +15,8 @@ use nbsync_formats::Document;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::{Disk, Displaced, Stamp};
-<<<<<<< HEAD
 use crate::error::{PANICKED, chain, guarded};
-=======
-use crate::error::chain;
 use crate::planted::{Bug, is_planted};
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record::from_bytes;
 use crate::report::Role;
 use crate::store::Store;
@@ -251,14 +247,10 @@ fn run(
     if is_unchanged && start.is_complete && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
-<<<<<<< HEAD
     let before = load(context, start).map(|base| as_written_now(base, &known));
-=======
-    let before = load(context, start);
     if let Some(before) = &before {
         look_anew(context, before, &mut known, &mut sights)?;
     }
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     if before.is_none() {
         // The files are all there is to know it from.
         known.truncate(n_owned);
@@ -362,7 +354,6 @@ fn load(context: &Context<'_>, start: &Start<'_>) -> Option<Arc<Base>> {
     }
 }
 
-<<<<<<< HEAD
 /// Reads the texts of a base with the options that hold by now.
 fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
     let dialects = || known.iter().map(|replica| &replica.spec.dialect);
@@ -372,9 +363,7 @@ fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
     base
 }
 
-=======
 /// Refuses a text that looks like an accident, or like a part of a save.
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 fn check_safety(
     path: &Utf8Path,
     was: &dyn Document,

@@ -4,16 +4,10 @@ use std::sync::Arc;
 
 use super::look::lock;
 use super::plan::Plan;
-<<<<<<< HEAD
-use super::{Context, End, Replaced, Replica, Sight, Synced, Wait, WaitKind, decide};
-use crate::disk::{Displaced, Expected, WriteError, WriteOptions, Written};
-use crate::error::{PANICKED, chain, guarded};
-=======
 use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Wait, WaitKind};
 use crate::disk::{Displaced, Expected, Lock, WriteError, WriteOptions, Written};
-use crate::error::chain;
+use crate::error::{PANICKED, chain, guarded};
 use crate::planted::{Bug, commit_base, is_planted};
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record::to_bytes;
 use crate::sync::Digest;
 use crate::sync::base::Base;
@@ -51,13 +45,9 @@ pub(super) fn transition(
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
     let mut to = Vec::new();
-<<<<<<< HEAD
-    let mode = known.iter().find_map(|it| it.stamp).map(|stamp| stamp.mode & 0o666);
-=======
     // Of the replaced files, those with a save that came during the write.
     let mut raced = Vec::new();
-    let mode = known[0].stamp.map(|stamp| stamp.mode & 0o666);
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
+    let mode = known.iter().find_map(|it| it.stamp).map(|stamp| stamp.mode & 0o666);
     for round in 0.. {
         let mut writes = Vec::new();
         for (idx, replica) in known.iter_mut().enumerate() {

@@ -306,13 +306,10 @@ impl Engine {
             }
             let path = self.parts.tree.root().join(&replica.spec.path);
             match self.parts.disk.remove(&path, digest) {
-                Ok(displaced) => self.displaced.extend(displaced.map(|displaced| LateWriter {
-                    at: now + LATE,
-                    source: source.to_owned(),
-                    replica: idx,
-                    displaced,
-                    base: None,
-                    document: None,
+                Ok(displaced) => self.displaced.extend(displaced.map(|displaced| {
+                    let mut late = LateWriter::of(source.to_owned(), displaced, now + LATE);
+                    late.replica = idx;
+                    late
                 })),
                 Err(err) => tracing::warn!("{}", chain(&err)),
             }

@@ -14,12 +14,8 @@ use super::pairing::Due;
 use super::work::Job;
 use crate::cycle::{End, Fate, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
-<<<<<<< HEAD
 use crate::error::{chain, guarded};
-=======
-use crate::error::chain;
 use crate::planted::{Bug, is_planted};
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 use crate::record;
 use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::Digest;
@@ -322,16 +318,13 @@ impl Engine {
 
     /// Forgets old versions.
     pub(super) fn collect(&mut self) {
-<<<<<<< HEAD
         self.forget_ended();
         let ended = self.ended.values().map(|it| &it.pairing);
-        let live = self.pairings.values().chain(ended).filter_map(|it| it.base).collect();
-=======
-        let bases = self.pairings.values().filter_map(|pairing| pairing.base);
-        let loaded = self.pairings.values().flat_map(|pairing| pairing.unseen.iter().flatten());
+        let all: Vec<_> = self.pairings.values().chain(ended).collect();
+        let bases = all.iter().filter_map(|pairing| pairing.base);
+        let loaded = all.iter().flat_map(|pairing| pairing.unseen.iter().flatten());
         let late = self.displaced.iter().filter_map(|late| late.base);
         let live = bases.chain(loaded.map(|it| it.base)).chain(late).collect();
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
         match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
             Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
             Err(err) => tracing::warn!("{}", chain(&err)),
@@ -407,14 +400,10 @@ impl Engine {
 
     /// What the editor of a replaced file had loaded or saved, as a base.
     fn loaded(&self, late: &LateWriter) -> Option<Arc<Base>> {
-<<<<<<< HEAD
         guarded(late.source.as_str(), || self.load_base(late)).flatten()
     }
 
     fn load_base(&self, late: &LateWriter) -> Option<Arc<Base>> {
-        let bytes = self.parts.store.blob(late.base?).ok()??;
-        let base = record::from_bytes(&bytes).ok()?;
-=======
         let stored = late.base.and_then(|digest| self.parts.store.blob(digest).ok()?);
         let Some(base) = stored.and_then(|bytes| record::from_bytes(&bytes).ok()) else {
             // All that the editor had is known all the same.
@@ -424,7 +413,6 @@ impl Engine {
             let document = Arc::clone(late.document.as_ref()?);
             return Base::of_replica(&dialects, late.replica, document).ok().map(Arc::new);
         };
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
         let Some(document) = &late.document else { return Some(Arc::new(base)) };
         let mut seen = vec![Seen::Unchanged; base.replicas.len()];
         *seen.get_mut(late.replica)? = Seen::Changed(Arc::clone(document));

@@ -90,7 +90,6 @@ impl Engine {
         }
     }
 
-<<<<<<< HEAD
     /// The pairings that are due. Those in whose folders files are being removed have to wait
     /// until that is over: what is made again there would be in the way.
     fn due_now(&mut self, now: Instant) -> Vec<Utf8PathBuf> {
@@ -113,7 +112,8 @@ impl Engine {
             }
         }
         sources
-=======
+    }
+
     /// Works on one pairing, whether or not it is due.
     pub(super) fn work_on(&mut self, source: &Utf8Path, now: Instant) {
         let Some(pairing) = self.pairings.get(source) else { return };
@@ -123,7 +123,6 @@ impl Engine {
             let (end, replaced) = cycle(&self.context(), &job.start());
             self.apply(source, job, end, replaced);
         }
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     }
 
     fn work_side_by_side(&mut self, sources: &[Utf8PathBuf], now: Instant) {

@@ -9,19 +9,12 @@ use crate::sync::Digest;
 
 /// A memory store that counts what is stored, and stores nothing once its process is gone.
 #[derive(Clone, Default)]
-<<<<<<< HEAD:daemon/src/engine/tests/store.rs
-pub(super) struct SimStore {
-    pub(super) inner: MemoryStore,
-    pub(super) is_gone: Arc<AtomicBool>,
-    pub(super) n_writes: Arc<AtomicUsize>,
-    /// Storing or loading a text with this in it panics.
-    pub(super) poison: Arc<Mutex<Option<String>>>,
-=======
 pub(crate) struct SimStore {
     pub(crate) inner: MemoryStore,
     pub(crate) is_gone: Arc<AtomicBool>,
     pub(crate) n_writes: Arc<AtomicUsize>,
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own):daemon/src/simulation/store.rs
+    /// Storing or loading a text with this in it panics.
+    pub(crate) poison: Arc<Mutex<Option<String>>>,
 }
 
 impl SimStore {

@@ -67,7 +67,6 @@ impl Base {
         Self { model: Keyed { notebook, keys }, next_key, replicas: vec![replica] }
     }
 
-<<<<<<< HEAD
     /// Takes it that the replicas are written in these ways from now on.
     ///
     /// A text that is there is what it was: its cells stand for the cells that they stood
@@ -84,7 +83,8 @@ impl Base {
                 replica.dialect = dialect.clone();
             }
         }
-=======
+    }
+
     /// Makes the base of a notebook of which only one replica is known, with all the others
     /// as they would be printed.
     ///
@@ -101,7 +101,6 @@ impl Base {
         let replica = base.replicas.remove(0);
         base.replicas.insert(idx, replica);
         Ok(base)
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
     }
 
     /// Prints one more replica of the notebook.

@@ -254,8 +254,10 @@ impl Merge<'_> {
     /// Puts the version that doesn't stand in place of every conflict right
     /// behind its cell.
     fn keep_other_versions(&mut self, next_key: &mut NextKey) {
-<<<<<<< HEAD
         let mut conflicts = std::mem::take(&mut self.conflicts);
+        if is_planted(Bug::DropOtherVersion) {
+            return;
+        }
         for idx in 0..conflicts.len() {
             let (before, [conflict, ..]) = conflicts.split_at_mut(idx) else { break };
             let same = before.iter().find(|it| {
@@ -264,25 +266,6 @@ impl Merge<'_> {
             conflict.shown_in = match same {
                 Some(same) => same.shown_in,
                 None => Some(self.keep_other_version(conflict, next_key)),
-=======
-        if is_planted(Bug::DropOtherVersion) {
-            return;
-        }
-        let mut kept = BTreeSet::new();
-        for conflict in self.conflicts.clone() {
-            if !kept.insert((conflict.key, conflict.what.clone(), conflict.text.clone())) {
-                continue;
-            }
-            let (idx, fence) = match conflict.key.and_then(|key| self.model.position(key)) {
-                Some(idx) => {
-                    let cell = &mut self.model.notebook.cells[idx];
-                    if let Some(stands) = &conflict.stands {
-                        cell.source.clone_from(stands);
-                    }
-                    (idx + 1, language(cell.kind))
-                }
-                None => (0, ""),
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
             };
         }
         self.conflicts = conflicts;

@@ -10,12 +10,8 @@ use super::base::{Base, BaseReplica};
 use super::conflict::Conflict;
 use super::edit::{CellKey, Edit, ReplicaEdits, diff};
 use super::lines::merge_lines;
-<<<<<<< HEAD
 use super::merge::{Keyed, Merged, merge};
-=======
-use super::merge::{Conflict, Keyed, Merged, merge};
 use crate::planted::{Bug, is_planted};
->>>>>>> db29af7 (simulation: random editors, faults, crashes and power cuts, as a program of its own)
 
 /// What a replica looks like now, compared with the base.
 #[derive(Debug, Clone)]

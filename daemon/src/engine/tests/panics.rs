@@ -2,9 +2,9 @@
 
 use camino::Utf8Path;
 
-use super::editors::litter;
 use super::world::{QUIET, World};
 use crate::report::NotebookState;
+use crate::simulation::litter;
 
 /// Edits notebooks, the first of which has a base that can't be loaded without a panic.
 #[track_caller]

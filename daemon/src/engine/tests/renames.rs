@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::editors::litter;
 use super::world::{QUIET, World, at, replicas};
 use crate::disk::Crashed;
 use crate::report::{DaemonState, NotebookState, Report};
+use crate::simulation::litter;
 use crate::store::Store as _;
 
 /// What a text source can't hold, and only its shadow and the base have.
