@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corpus"))
 
 import jupytext
+import marimo_ipynb
 import nbformat
 from jupytext.formats import check_auto_ext
 from run import alike, language_of
@@ -41,6 +42,7 @@ def main():
             except Exception as error:
                 problems = [repr(error)]
             report.check(not problems, name, "\n".join(problems))
+    marimo_ipynb.check_all(report, home, folder, corpus)
     home.close()
     report.finish()
 
