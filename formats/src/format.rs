@@ -70,6 +70,9 @@ pub trait Document: fmt::Debug + Send + Sync {
     /// The notebook as this text shows it: its view.
     fn notebook(&self) -> &Notebook;
 
+    /// Where each cell of the view stands in the text.
+    fn places(&self) -> Vec<CellPlace>;
+
     /// Whether a code cell that the user wrote depends on this cell of the view.
     ///
     /// A cell that the format needs for itself (`import marimo as mo` for
@@ -96,6 +99,17 @@ pub trait Document: fmt::Debug + Send + Sync {
         attributes: &[(NotebookAttribute, Option<Value>)],
         carry: Carry,
     ) -> Result<Printed, PrintError>;
+}
+
+/// Where a cell stands in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellPlace {
+    /// Its number among all cells of the text, from 1. More than its position in
+    /// the view says if a cell with the PEP 723 block stands above it.
+    pub number: usize,
+    /// The line of the text in which its source starts, from 1, if the lines of
+    /// the source are lines of the text.
+    pub line: Option<usize>,
 }
 
 /// A text that was made, and what its cells stand for.

@@ -32,8 +32,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Carry, Document, Format, FormatName, Notebook, NotebookAttribute, ParseError, PrintError,
-    Printed, Slot,
+    Carry, CellPlace, Document, Format, FormatName, Notebook, NotebookAttribute, ParseError,
+    PrintError, Printed, Slot,
 };
 
 /// The format of Jupyter. Holds everything, so [`Carry`] makes no difference.
@@ -97,6 +97,11 @@ impl Document for IpynbDocument {
 
     fn notebook(&self) -> &Notebook {
         &self.parsed.notebook
+    }
+
+    fn places(&self) -> Vec<CellPlace> {
+        let place = |position: &usize| CellPlace { number: position + 1, line: None };
+        self.parsed.shown.iter().map(place).collect()
     }
 
     fn update(

@@ -20,6 +20,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod diagnose;
 mod edit;
 mod error;
 mod format;
@@ -37,9 +38,10 @@ mod script;
 mod string_scanner;
 mod yaml;
 
+pub use diagnose::{Diagnostic, DiagnosticCode, Place, Severity, Tool, diagnose};
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
-pub use format::{Carry, Configured, Document, Format, FormatName, Printed, detect, format};
+pub use format::{Carry, CellPlace, Configured, Document, Format, FormatName, Printed, detect, format};
 pub use languages::is_script;
 pub use marimo::{
     Names as MarimoNames, Outline as MarimoOutline, OutlinedCell as MarimoOutlinedCell, Violation,

@@ -66,6 +66,31 @@ pub(crate) fn line_spans(text: &str) -> Vec<LineSpan> {
     res
 }
 
+/// Counts the line breaks above offsets of a text, in linear time if they don't
+/// go back.
+pub(crate) struct LineCount<'a> {
+    text: &'a str,
+    offset: usize,
+    n_breaks: usize,
+}
+
+impl<'a> LineCount<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, offset: 0, n_breaks: 0 }
+    }
+
+    /// Returns how many `\n` there are above an offset.
+    pub(crate) fn above(&mut self, offset: usize) -> usize {
+        if offset < self.offset {
+            (self.offset, self.n_breaks) = (0, 0);
+        }
+        let passed = &self.text.as_bytes()[self.offset..offset.min(self.text.len())];
+        self.n_breaks += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.offset = offset;
+        self.n_breaks
+    }
+}
+
 /// Returns the contents of the lines of a text (`str.splitlines`).
 pub(crate) fn split_lines(text: &str) -> Vec<&str> {
     line_spans(text).into_iter().map(|line| &text[line.content()]).collect()

@@ -47,7 +47,7 @@ use self::document::Script;
 pub use self::outline::{Names, Outline, OutlinedCell, outline};
 pub use self::regenerate::regenerate;
 pub use self::violation::{Violation, ViolationKind, violations};
-use crate::{Carry, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
+use crate::{Carry, Cell, Document, Format, FormatName, Notebook, ParseError, PrintError, Printed};
 
 /// The marimo whose files new files are the same as.
 const VERSION: &str = "0.25.2";
@@ -85,6 +85,11 @@ impl Format for Marimo {
         }
         Script::print(notebook)
     }
+}
+
+/// Returns the code that a cell has in a marimo script: with magics as comments.
+pub(crate) fn code_of(cell: &Cell) -> String {
+    view::entry(cell).code.text().to_owned()
 }
 
 /// Whether there are lines that import marimo, make an app, and start a cell or

@@ -8,6 +8,7 @@
 //! - [`parse_module`] says what the top-level statements of a file are;
 //! - [`scope::analyze`] says what a cell defines and refers to, as marimo
 //!   sees it;
+//! - [`usage::usage`] says which names a cell needs when it runs;
 //! - [`builtins`] lists the names that every cell has.
 
 mod builtins;
@@ -19,6 +20,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod unparse;
+pub(crate) mod usage;
 mod value;
 
 use std::ops::Range;
@@ -96,7 +98,7 @@ fn lower_first(message: &str) -> String {
 }
 
 /// Whether a name is private to a cell (marimo 0.25.2: `is_local`).
-fn is_private(name: &str) -> bool {
+pub(crate) fn is_private(name: &str) -> bool {
     name == "__" || (name.starts_with('_') && !name.starts_with("__"))
 }
 

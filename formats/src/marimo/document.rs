@@ -10,14 +10,14 @@ use super::codegen::{self, Printed as Text};
 use super::content::{Content, is_blank};
 use super::entry::Entry;
 use super::extract::Reading;
-use super::layout::{self, Layout, Role};
+use super::layout::{self, Block, Layout, Role};
 use super::splice::{Part, splice};
 use super::{header, options, view};
 use crate::format::check_text;
-use crate::lines::trim;
+use crate::lines::{LineCount, trim};
 use crate::{
-    Carry, Cell, CellKind, Change, Document, Notebook, NotebookAttribute, ParseError, PrintError,
-    Printed, Slot,
+    Carry, Cell, CellKind, CellPlace, Change, Document, Notebook, NotebookAttribute, ParseError,
+    PrintError, Printed, Slot,
 };
 
 /// A marimo script. Cheap to clone.
@@ -301,6 +301,19 @@ impl Document for Script {
         &self.parts.notebook
     }
 
+    fn places(&self) -> Vec<CellPlace> {
+        let Parts { content, layout, entries, .. } = &*self.parts;
+        let n_before = content.before().matches('\n').count();
+        let mut lines = LineCount::new(content.text());
+        let place = |(idx, (block, entry)): (usize, (&Block, &Entry))| {
+            let above = n_before + lines.above(block.range.start);
+            let text = &content.text()[block.range.clone()];
+            let line = first_line(text, entry.code.text()).map(|it| above + 1 + it);
+            CellPlace { number: idx + 1, line }
+        };
+        layout.blocks.iter().zip(entries).enumerate().map(place).collect()
+    }
+
     fn is_used(&self, cell: usize) -> bool {
         let Parts { entries, notebook, .. } = &*self.parts;
         let defines_mo = |idx: usize| {
@@ -392,6 +405,15 @@ impl Document for Script {
         let origins = cells.iter().map(|(_, target)| target.slot).collect();
         Ok(Printed { document: Box::new(document), origins })
     }
+}
+
+/// Returns how many lines of a cell's text stand above its code, which may be
+/// indented there.
+fn first_line(text: &str, code: &str) -> Option<usize> {
+    let lines: Vec<&str> = text.split('\n').map(trim).collect();
+    let code: Vec<&str> = code.split('\n').map(trim).collect();
+    // The code is the end of the text but for a few lines, so this is short.
+    lines.windows(code.len()).position(|window| window == code)
 }
 
 /// Whether there is markdown, and nothing that it could be shown with.

@@ -9,10 +9,10 @@ use super::header::Header;
 use super::reader::{self, Region};
 use super::{detect, update};
 use crate::languages::Script;
-use crate::lines::{LineSpan, line_spans};
+use crate::lines::{LineCount, LineSpan, line_spans};
 use crate::{
-    Carry, Cell, CellKind, Document, FormatName, Notebook, NotebookAttribute, ParseError,
-    ParseErrorKind, PrintError, Printed, Slot, marimo_metadata, script,
+    Carry, Cell, CellKind, CellPlace, Document, FormatName, Notebook, NotebookAttribute,
+    ParseError, ParseErrorKind, PrintError, Printed, Slot, marimo_metadata, script,
 };
 
 /// A script with cell markers.
@@ -136,6 +136,21 @@ impl Document for Percent {
 
     fn shows_metadata(&self) -> bool {
         self.header.metadata().is_some()
+    }
+
+    fn places(&self) -> Vec<CellPlace> {
+        let mut lines = LineCount::new(&self.text);
+        let place = |(cell, region): (usize, &Option<usize>)| {
+            let is_below_script = self.script_region.is_some() && *region > self.script_region;
+            let line = region.map(|idx| &self.regions[idx]).map(|region| {
+                // `%%bash` is the first line of such a cell, and stands on the marker line.
+                let is_named = region.cell.source.starts_with("%%")
+                    && !self.text[region.body.clone()].contains("%%");
+                1 + lines.above(if is_named { region.start() } else { region.body.start })
+            });
+            CellPlace { number: cell + 1 + usize::from(is_below_script), line }
+        };
+        self.places.iter().enumerate().map(place).collect()
     }
 
     fn update(

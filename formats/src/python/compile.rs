@@ -6,7 +6,7 @@
 //! ruff's parser; this module walks the tree for them and knows the scopes.
 
 mod context;
-mod declarations;
+pub(super) mod declarations;
 mod patterns;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::python::is_private;
 
 /// The names of a scope, without those of the scopes inside.
 #[derive(Debug, Default)]
-pub(super) struct Declarations<'a> {
+pub(in crate::python) struct Declarations<'a> {
     parameters: BTreeSet<&'a str>,
     /// How many uses and declarations there were so far.
     clock: usize,
@@ -27,7 +27,7 @@ pub(super) struct Declarations<'a> {
 }
 
 impl<'a> Declarations<'a> {
-    pub(super) fn of(parameters: Option<&'a ast::Parameters>, body: &'a [Stmt]) -> Self {
+    pub(in crate::python) fn of(parameters: Option<&'a ast::Parameters>, body: &'a [Stmt]) -> Self {
         let mut res = Self::default();
         for parameter in parameters.into_iter().flatten() {
             res.parameters.insert(parameter.name());
@@ -65,7 +65,7 @@ impl<'a> Declarations<'a> {
 
     /// Whether the scope has a variable of that name, or not, for those inside:
     /// `None` if it doesn't know the name.
-    pub(super) fn binds(&self, name: &str) -> Option<bool> {
+    pub(in crate::python) fn binds(&self, name: &str) -> Option<bool> {
         if self.globals.contains_key(name) {
             // A global name can't be nonlocal, nor does it hide one further out.
             return None;
