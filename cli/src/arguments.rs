@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    completions, convert, flush, man, pause, service, status, stop, sync, watch,
+    completions, convert, doctor, flush, man, pause, service, status, stop, sync, watch,
 };
 
 /// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     Flush(flush::FlushArgs),
     Convert(convert::ConvertArgs),
+    Doctor(doctor::DoctorArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Stop(stop::StopArgs),

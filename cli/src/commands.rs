@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod convert;
+pub(crate) mod doctor;
 pub(crate) mod flush;
 pub(crate) mod man;
 pub(crate) mod pause;
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Status(args) => status::run(&global, &args),
         Command::Flush(args) => flush::run(&global, &args),
         Command::Convert(args) => convert::run(&args),
+        Command::Doctor(args) => doctor::run(&global, &args),
         Command::Pause(_) => pause::pause(&global),
         Command::Resume(_) => pause::resume(&global),
         Command::Stop(_) => stop::run(&global),

@@ -36,6 +36,20 @@ pub(crate) struct Target {
 impl Target {
     /// Finds the root of some paths, which all have to be in it.
     pub(crate) fn find(global: &Global, paths: &[PathBuf]) -> Result<Self, CliError> {
+        let (target, outside) = Self::find_any(global, paths)?;
+        if let Some(path) = outside.first() {
+            return Err(CliError::usage(format!("`{path}` is not in `{}`", target.root))
+                .hint("`--root DIR` says which folder is meant"));
+        }
+        Ok(target)
+    }
+
+    /// Finds the root of the first of some paths. Those that are not in it are
+    /// returned beside it.
+    pub(crate) fn find_any(
+        global: &Global,
+        paths: &[PathBuf],
+    ) -> Result<(Self, Vec<Utf8PathBuf>), CliError> {
         let dirs = dirs()?;
         let paths = paths.iter().map(|path| absolute(path)).collect::<Result<Vec<_>, _>>()?;
         let root = match (&global.root, paths.first()) {
@@ -44,12 +58,9 @@ impl Target {
             (None, Some(path)) => find_root(path.parent().unwrap_or(path), &dirs)?,
             (None, None) => find_root(&folder(Path::new("."))?, &dirs)?,
         };
-        if let Some(path) = paths.iter().find(|path| !path.starts_with(&root)) {
-            return Err(CliError::usage(format!("`{path}` is not in `{root}`"))
-                .hint("`--root DIR` says which folder is meant"));
-        }
+        let (paths, outside) = paths.into_iter().partition(|path| path.starts_with(&root));
         let socket = socket_path(&dirs.runtime, &root);
-        Ok(Self { root, paths, socket, dirs })
+        Ok((Self { root, paths, socket, dirs }, outside))
     }
 
     /// A whole root.

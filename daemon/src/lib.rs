@@ -18,6 +18,7 @@ pub mod control;
 mod cycle;
 pub mod dirs;
 pub mod disk;
+pub mod doctor;
 mod engine;
 pub mod error;
 pub mod git;

@@ -69,6 +69,10 @@ pub struct NotebookStatus {
     /// What else the user should know: files that are named as a pair and can't be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// How many errors and warnings `nbsync doctor` has for what the source holds.
+    /// Absent where that would take long; the daemon never counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problems: Option<usize>,
     /// All replicas, the source first.
     pub replicas: Vec<ReplicaStatus>,
 }

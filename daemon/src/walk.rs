@@ -8,6 +8,7 @@
 //! relative to the root unless they say otherwise; the root is the empty path.
 
 mod descend;
+mod explain;
 mod git_rules;
 mod link;
 mod member;
@@ -25,6 +26,7 @@ use crate::watch::is_ignored_name;
 use git_rules::Layer;
 use scope::{Place, Scope, Scopes};
 
+pub use explain::{FolderReason, LeftAlone};
 pub use names::{MARIMO_DIR, WORKDIR, has_candidate_extension};
 
 /// What a walk found. All lists are in the order of the walk, which is that of

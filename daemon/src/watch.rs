@@ -24,6 +24,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub(crate) use file_system::without_events as polled_file_system;
 pub use folders::FolderWatcher;
 pub use mode::WatchMode;
 pub use names::is_ignored_name;

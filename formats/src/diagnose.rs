@@ -44,6 +44,8 @@ pub enum DiagnosticCode {
     /// A cell has lines that only IPython understands, and that can't be told from
     /// code or prose, so that they are not commented for marimo.
     IpythonSyntax,
+    /// marimo would delete something from its script when it saves.
+    Deletes,
     /// Several cells define a name.
     MultipleDefinition,
     /// Cells need each other.
@@ -70,6 +72,7 @@ impl DiagnosticCode {
         match self {
             Self::SyntaxError => "syntax-error",
             Self::IpythonSyntax => "ipython-syntax",
+            Self::Deletes => "deletes",
             Self::MultipleDefinition => "multiple-definition",
             Self::Cycle => "cycle",
             Self::SetupDepends => "setup-depends",
@@ -141,7 +144,7 @@ pub fn diagnose(document: &dyn Document) -> Vec<Diagnostic> {
         }];
     }
     let cells = CodeCell::of(document);
-    let mut res = Vec::new();
+    let mut res = deletions(document);
     let commands = magics::find(&cells, &mut res);
     for cell in &cells {
         syntax(cell, &commands, &mut res);
@@ -151,6 +154,20 @@ pub fn diagnose(document: &dyn Document) -> Vec<Diagnostic> {
     let start = |it: &Diagnostic| it.places.first().map(|it| (it.cell, it.cell_line));
     res.sort_by(|a, b| (a.severity, start(a), a.code).cmp(&(b.severity, start(b), b.code)));
     res
+}
+
+/// Finds what marimo would delete from a marimo script when it saves: what
+/// stands outside of cells, say. nbsync keeps it.
+pub fn deletions(document: &dyn Document) -> Vec<Diagnostic> {
+    let hard = document.violations().into_iter().filter(|it| it.kind.is_hard());
+    hard.map(|it| Diagnostic {
+        code: DiagnosticCode::Deletes,
+        severity: Severity::Warning,
+        tools: vec![Tool::Marimo],
+        message: format!("{} ({})", it.kind, it.kind.code()),
+        places: vec![Place { line: Some(it.line), ..Place::default() }],
+    })
+    .collect()
 }
 
 /// Reports what Python or marimo doesn't compile. `commands` are the cells for

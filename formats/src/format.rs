@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot};
+use crate::{Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot, Violation};
 
 /// A way to write notebooks as text.
 ///
@@ -72,6 +72,12 @@ pub trait Document: fmt::Debug + Send + Sync {
 
     /// Where each cell of the view stands in the text.
     fn places(&self) -> Vec<CellPlace>;
+
+    /// What the editor of the format would change or delete when it saves the
+    /// text, by line.
+    fn violations(&self) -> Vec<Violation> {
+        Vec::new()
+    }
 
     /// Whether a code cell that the user wrote depends on this cell of the view.
     ///

@@ -38,10 +38,12 @@ mod script;
 mod string_scanner;
 mod yaml;
 
-pub use diagnose::{Diagnostic, DiagnosticCode, Place, Severity, Tool, diagnose};
+pub use diagnose::{Diagnostic, DiagnosticCode, Place, Severity, Tool, deletions, diagnose};
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};
-pub use format::{Carry, CellPlace, Configured, Document, Format, FormatName, Printed, detect, format};
+pub use format::{
+    Carry, CellPlace, Configured, Document, Format, FormatName, Printed, detect, format,
+};
 pub use languages::is_script;
 pub use marimo::{
     Names as MarimoNames, Outline as MarimoOutline, OutlinedCell as MarimoOutlinedCell, Violation,

@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "corpus"))
 
+import diagnostics
 import jupytext
 import marimo_ipynb
 import nbformat
@@ -43,6 +44,7 @@ def main():
                 problems = [repr(error)]
             report.check(not problems, name, "\n".join(problems))
     marimo_ipynb.check_all(report, home, folder, corpus)
+    diagnostics.check_all(report, home, folder, corpus)
     home.close()
     report.finish()
 

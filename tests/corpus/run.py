@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import jupytext
+import marimo_replicas
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -61,6 +62,14 @@ def main():
             check_still(report, root, home, args.still)
             report.check(daemon.stop() == 0, "the daemon exits 0 at SIGTERM")
         check_restart(report, root, home, folder / "daemon.log")
+        marimo_replicas.check_all(
+            report,
+            home,
+            folder,
+            args.corpus,
+            lambda daemon, start: Run(report, daemon, start, folder / "failures", args.seed),
+            copy,
+        )
         run.summary()
     except Failure as error:
         report.check(False, "the daemon works to the end", str(error))

@@ -18,6 +18,8 @@ fn the_commands_are_listed() {
       status       Show the notebooks and whether their copies are in sync
       flush        Wait until everything saved so far is in all copies
       convert      Convert notebooks from one format to another
+      doctor       Explain why files are or are not synced, and what could not run
+                   in them
       pause        Make the running daemon write nothing until `nbsync resume`
       resume       End a pause or a halt of the running daemon
       stop         Stop the running daemon

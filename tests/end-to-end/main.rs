@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod convert;
+mod doctor;
 mod errors;
 mod help;
+mod marimo;
 mod sandbox;
 mod service;
 mod status;

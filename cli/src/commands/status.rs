@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use anstyle::Style;
 use nbsync_daemon::control::{Command, Reply};
+use nbsync_daemon::doctor;
 use nbsync_daemon::report::{
     DaemonState, DaemonStatus, NotebookState, NotebookStatus, ReplicaStatus, Role, StatusReport,
 };
@@ -41,13 +43,17 @@ pub(crate) struct StatusArgs {
 
 pub(crate) fn run(global: &Global, args: &StatusArgs) -> Result<Outcome, CliError> {
     let target = Target::find(global, &args.paths)?;
-    let report = target.ask_or_do(
+    let mut report = target.ask_or_do(
         |mut daemon| match daemon.request(Command::Status { paths: target.paths.clone() })? {
             Reply::Status(report) => Ok(report),
             reply => Err(super::unexpected(&reply)),
         },
         || Ok(run::status(&target.options()?, &target.paths)?),
     )?;
+    // Which settings are wrong is no news of the notebooks.
+    if let Ok(options) = target.options() {
+        doctor::count_problems(&options, &mut report)?;
+    }
     if args.json {
         ui::print_json(&report)?;
     } else {
@@ -71,6 +77,12 @@ fn text(global: &Global, report: &StatusReport, is_part: bool) -> String {
             row(&mut table, notebook, &copies(notebook, global.verbose > 0));
             let notes = notebook.notes.iter().filter(|note| told.insert(note.as_str()));
             notes.for_each(|note| table.note(10, note));
+            if let Some(n @ 1..) = notebook.problems {
+                table.note(
+                    10,
+                    &format!("{} in it; `nbsync doctor` names them", count(n, "problem")),
+                );
+            }
         }
     }
     let mut text = table.print();
@@ -90,19 +102,24 @@ pub(super) fn attention(table: &mut Table, notebook: &NotebookStatus) {
 }
 
 fn row(table: &mut Table, notebook: &NotebookStatus, shadows: &str) {
-    let (style, state) = match notebook.state {
-        NotebookState::Conflict => (ERROR, "conflict"),
-        NotebookState::Held => (ATTENTION, "held"),
-        NotebookState::Pending => (ATTENTION, "pending"),
-        NotebookState::Synced => (GOOD, "synced"),
-    };
+    let (style, state) = label(notebook.state);
     // As wide as the widest state, so that the reasons stand below the notebook.
     let state = format!("{state:8}");
     table.row([(style, &state), (PLAIN, notebook.source.as_str()), (QUIET, shadows)]);
 }
 
+/// The word for a state, and how it looks.
+pub(super) fn label(state: NotebookState) -> (Style, &'static str) {
+    match state {
+        NotebookState::Conflict => (ERROR, "conflict"),
+        NotebookState::Held => (ATTENTION, "held"),
+        NotebookState::Pending => (ATTENTION, "pending"),
+        NotebookState::Synced => (GOOD, "synced"),
+    }
+}
+
 /// The other files of the user, and the formats of the shadows, or where they are.
-fn copies(notebook: &NotebookStatus, with_paths: bool) -> String {
+pub(super) fn copies(notebook: &NotebookStatus, with_paths: bool) -> String {
     let name = |replica: &ReplicaStatus| match replica.role {
         Role::Source => None,
         Role::Shadow if !with_paths => Some(replica.format.to_string()),

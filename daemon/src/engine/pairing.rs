@@ -97,6 +97,7 @@ impl Pairing {
             state,
             reason: self.blocked.clone().or_else(|| self.reason.clone()),
             notes: self.notes.clone(),
+            problems: None,
             replicas: self
                 .replicas
                 .iter()

@@ -36,6 +36,7 @@ impl Engine {
             state: NotebookState::Held,
             reason: Some(format!("left alone: {reason}")),
             notes: Vec::new(),
+            problems: None,
             replicas: Vec::new(),
         }));
         notebooks.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.source.cmp(&b.source)));

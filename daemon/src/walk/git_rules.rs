@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
 /// The rules of one `.gitignore`, on top of those of the folders above.
 #[derive(Debug)]
@@ -45,18 +45,38 @@ impl Layer {
     /// Whether a path is ignored, given that the folder that it is in is not.
     /// Absolute. The deepest file that says anything decides.
     pub(super) fn ignores(rules: Option<&Arc<Self>>, path: &Utf8Path, is_folder: bool) -> bool {
+        Self::decide(rules, path, is_folder).is_some()
+    }
+
+    /// The same with the pattern that decides, and the file that it stands in.
+    pub(super) fn rule(
+        rules: Option<&Arc<Self>>,
+        path: &Utf8Path,
+        is_folder: bool,
+    ) -> Option<(String, Utf8PathBuf)> {
+        let (layer, glob) = Self::decide(rules, path, is_folder)?;
+        let file = glob.from().and_then(Utf8Path::from_path);
+        let file = file.map_or_else(|| layer.folder.join(".gitignore"), Utf8Path::to_owned);
+        Some((glob.original().to_owned(), file))
+    }
+
+    fn decide<'a>(
+        rules: Option<&'a Arc<Self>>,
+        path: &Utf8Path,
+        is_folder: bool,
+    ) -> Option<(&'a Self, &'a Glob)> {
         let mut next = rules;
         while let Some(layer) = next {
             if let Ok(path) = path.strip_prefix(&layer.folder) {
                 match layer.matcher.matched(path, is_folder) {
                     Match::None => (),
-                    Match::Ignore(_) => return true,
-                    Match::Whitelist(_) => return false,
+                    Match::Ignore(glob) => return Some((layer, glob)),
+                    Match::Whitelist(_) => return None,
                 }
             }
             next = layer.above.as_ref();
         }
-        false
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use camino::Utf8Path;
 /// Returns the name of the file system of a folder, if changes that another
 /// machine or the other side of a mount makes there are not reported.
 #[cfg(target_os = "linux")]
-pub(super) fn without_events(folder: &Utf8Path) -> Option<&'static str> {
+pub(crate) fn without_events(folder: &Utf8Path) -> Option<&'static str> {
     let stat = rustix::fs::statfs(folder.as_std_path()).ok()?;
     // The values are 32 bits wide; how they are stored depends on the platform.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "32 bits count")]
@@ -14,7 +14,7 @@ pub(super) fn without_events(folder: &Utf8Path) -> Option<&'static str> {
 
 /// Elsewhere notify picks what works.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn without_events(_folder: &Utf8Path) -> Option<&'static str> {
+pub(crate) fn without_events(_folder: &Utf8Path) -> Option<&'static str> {
     None
 }
 

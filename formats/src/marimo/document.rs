@@ -12,12 +12,12 @@ use super::entry::Entry;
 use super::extract::Reading;
 use super::layout::{self, Block, Layout, Role};
 use super::splice::{Part, splice};
-use super::{header, options, view};
+use super::{header, options, view, violation};
 use crate::format::check_text;
 use crate::lines::{LineCount, trim};
 use crate::{
     Carry, Cell, CellKind, CellPlace, Change, Document, Notebook, NotebookAttribute, ParseError,
-    PrintError, Printed, Slot,
+    PrintError, Printed, Slot, Violation,
 };
 
 /// A marimo script. Cheap to clone.
@@ -312,6 +312,10 @@ impl Document for Script {
             CellPlace { number: idx + 1, line }
         };
         layout.blocks.iter().zip(entries).enumerate().map(place).collect()
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        violation::of_layout(&self.parts.content, &self.parts.layout)
     }
 
     fn is_used(&self, cell: usize) -> bool {
