@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    completions, convert, doctor, flush, man, pause, service, status, stop, sync, watch,
+    completions, conflicts, convert, diff, doctor, flush, log, man, pause, restore, service, show,
+    status, stop, sync, watch,
 };
 
 /// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
@@ -81,6 +82,13 @@ pub(crate) enum Command {
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Flush(flush::FlushArgs),
+    Log(log::LogArgs),
+    Diff(diff::DiffArgs),
+    Show(show::ShowArgs),
+    Restore(restore::RestoreArgs),
+    Undo(restore::UndoArgs),
+    Conflicts(conflicts::ConflictsArgs),
+    Resolve(conflicts::ResolveArgs),
     Convert(convert::ConvertArgs),
     Doctor(doctor::DoctorArgs),
     Pause(pause::PauseArgs),

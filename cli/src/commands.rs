@@ -1,20 +1,27 @@
 //! One module per verb.
 
 pub(crate) mod completions;
+pub(crate) mod conflicts;
 pub(crate) mod convert;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod flush;
+pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod pause;
+pub(crate) mod restore;
 pub(crate) mod service;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod watch;
 
-use nbsync_daemon::control::Reply;
+use nbsync_daemon::control::{self, Reply};
+use nbsync_daemon::run as engine;
 
 use crate::arguments::{Arguments, Command};
+use crate::context::Target;
 use crate::error::CliError;
 use crate::logging;
 
@@ -53,6 +60,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Sync(args) => sync::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Flush(args) => flush::run(&global, &args),
+        Command::Log(args) => log::run(&global, &args),
+        Command::Diff(args) => diff::run(&global, &args),
+        Command::Show(args) => show::run(&global, &args),
+        Command::Restore(args) => restore::restore(&global, &args),
+        Command::Undo(args) => restore::undo(&global, &args),
+        Command::Conflicts(args) => conflicts::list(&global, &args),
+        Command::Resolve(args) => conflicts::resolve(&global, &args),
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Pause(_) => pause::pause(&global),
@@ -61,6 +75,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Service(args) => service::run(&global, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
+    }
+}
+
+/// Asks the daemon about the history or conflicts, or does without one.
+fn request(target: &Target, command: &control::Command) -> Result<Reply, CliError> {
+    let reply = target.ask_or_do(
+        |mut daemon| Ok(daemon.request(command.clone())?),
+        || Ok(engine::ask(&target.options()?, command, Box::new(|_| ()))?),
+    )?;
+    match reply {
+        Reply::Unknown { message, hints } => {
+            Err(hints.into_iter().fold(CliError::usage(message), CliError::hint))
+        }
+        Reply::Error { message } => Err(CliError::input(message)),
+        reply => Ok(reply),
     }
 }
 

@@ -63,6 +63,31 @@ impl Target {
         Ok((Self { root, paths, socket, dirs }, outside))
     }
 
+    /// Finds the root of some paths, which need not exist any more.
+    pub(crate) fn find_former(global: &Global, paths: &[PathBuf]) -> Result<Self, CliError> {
+        let dirs = dirs()?;
+        let paths = paths.iter().map(|path| former(path)).collect::<Result<Vec<_>, _>>()?;
+        let there = paths.first().and_then(|path| path.ancestors().find(|it| it.is_dir()));
+        let root = match (&global.root, there) {
+            (Some(root), _) => folder(root)?,
+            (None, Some(folder)) => find_root(folder, &dirs)?,
+            (None, None) => find_root(&folder(Path::new("."))?, &dirs)?,
+        };
+        if let Some(path) = paths.iter().find(|path| !path.starts_with(&root)) {
+            return Err(CliError::usage(format!("`{path}` is not in `{root}`"))
+                .hint("`--root DIR` says which folder is meant"));
+        }
+        let socket = socket_path(&dirs.runtime, &root);
+        Ok(Self { root, paths, socket, dirs })
+    }
+
+    /// Finds the root of one file, which need not exist any more.
+    pub(crate) fn find_one(global: &Global, path: &Path) -> Result<(Self, Utf8PathBuf), CliError> {
+        let target = Self::find_former(global, &[path.to_owned()])?;
+        let path = target.paths[0].clone();
+        Ok((target, path))
+    }
+
     /// A whole root.
     pub(crate) fn whole(root: &Path) -> Result<Self, CliError> {
         let dirs = dirs()?;
@@ -166,6 +191,24 @@ fn absolute(path: &Path) -> Result<Utf8PathBuf, CliError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(cannot)?;
     utf8(parent.join(name))
+}
+
+/// The absolute path of a file whose folder need not exist any more either.
+fn former(path: &Path) -> Result<Utf8PathBuf, CliError> {
+    let whole = std::path::absolute(path)
+        .map_err(|source| CliError::io(format!("cannot find `{}`", path.display()), source))?;
+    let there = whole.ancestors().skip(1).find(|it| it.is_dir());
+    let has_dots = path.components().any(|it| it == std::path::Component::ParentDir);
+    match there {
+        Some(there) if Some(there) != whole.parent() && !has_dots => {
+            let rest = whole.strip_prefix(there).unwrap_or(&whole).to_owned();
+            let there = fs::canonicalize(there).map_err(|source| {
+                CliError::io(format!("cannot find `{}`", path.display()), source)
+            })?;
+            utf8(there.join(rest))
+        }
+        _ => absolute(path),
+    }
 }
 
 /// Paths stand in JSON and in messages, so they have to be text.

@@ -4,6 +4,7 @@
 //! - [`commands`]: one module per verb; each returns what the exit code says
 //! - [`context`]: from paths on the command line to a root and its daemon
 //! - [`events`]: what `watch` prints
+//! - [`version`]: `NOTEBOOK@VERSION`, as it is typed
 //! - [`ui`]: colours, tables, escapes; the only place with styling
 //! - [`error`]: an error with its hints, and how it prints
 
@@ -15,6 +16,7 @@ mod events;
 mod logging;
 mod replace;
 mod ui;
+mod version;
 
 use std::process::ExitCode;
 use std::sync::Arc;

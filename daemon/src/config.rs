@@ -26,6 +26,7 @@ pub use find::find_root;
 pub use patterns::Patterns;
 
 use crate::dirs::Dirs;
+use crate::store::Keep;
 use settings::Settings;
 
 /// The settings for one root.
@@ -52,6 +53,8 @@ pub struct Config {
     pub poll_interval: Duration,
     /// The size in bytes from which on a file is left alone (key `max_size`).
     pub max_size: u64,
+    /// How much of the history is kept (table `history`).
+    pub history: Keep,
     /// The files that the settings are from, the most important first.
     pub files: Vec<Utf8PathBuf>,
 }
@@ -68,6 +71,7 @@ impl Default for Config {
             poll: Poll::Auto,
             poll_interval: Duration::from_secs(2),
             max_size: 64 << 20,
+            history: Keep::default(),
             files: Vec::new(),
         }
     }

@@ -15,10 +15,12 @@ mod socket;
 mod tests;
 
 use camino::Utf8PathBuf;
+use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use crate::report::{StatusReport, SyncReport};
+use crate::history::{DiffReport, LogReport, Rev, Shown};
+use crate::report::{ChangeReport, ConflictsReport, StatusReport, SyncReport, Take};
 
 pub use client::{Client, ClientError};
 pub use server::serve;
@@ -59,6 +61,59 @@ pub enum Command {
         #[serde(default)]
         paths: Vec<Utf8PathBuf>,
     },
+    /// List versions.
+    Log {
+        /// The notebooks, or folders.
+        #[serde(default)]
+        paths: Vec<Utf8PathBuf>,
+        /// How many to list at most; zero for all.
+        limit: usize,
+    },
+    /// Return the text of a version.
+    Show {
+        /// A replica of the notebook.
+        path: Utf8PathBuf,
+        /// The version.
+        rev: Rev,
+        /// The format, if it is not the replica's.
+        to: Option<FormatName>,
+    },
+    /// Compare two versions.
+    Diff {
+        /// A replica of the notebook.
+        path: Utf8PathBuf,
+        /// The older version.
+        before: Rev,
+        /// The newer version, or what the replica holds now.
+        after: Option<Rev>,
+    },
+    /// Bring a version back.
+    Restore {
+        /// A replica of the notebook.
+        path: Utf8PathBuf,
+        /// The version.
+        rev: Rev,
+    },
+    /// Take the last step back.
+    Undo {
+        /// A replica of the notebook; that of the last step of all if there is none.
+        path: Option<Utf8PathBuf>,
+    },
+    /// List conflicts.
+    Conflicts {
+        /// The paths.
+        #[serde(default)]
+        paths: Vec<Utf8PathBuf>,
+    },
+    /// Decide conflicts.
+    Resolve {
+        /// A replica of the notebook.
+        path: Utf8PathBuf,
+        /// The number of the cell; all if there is none.
+        cell: Option<usize>,
+        /// What stands.
+        take: Take,
+    },
     /// Write nothing until told to resume.
     Pause,
     /// End a pause or a halt.
@@ -69,6 +124,25 @@ pub enum Command {
     Stop,
 }
 
+impl Command {
+    /// The paths that it names.
+    pub fn paths(&self) -> &[Utf8PathBuf] {
+        match self {
+            Self::Status { paths }
+            | Self::Flush { paths }
+            | Self::Sync { paths }
+            | Self::Log { paths, .. }
+            | Self::Conflicts { paths } => paths,
+            Self::Show { path, .. }
+            | Self::Diff { path, .. }
+            | Self::Restore { path, .. }
+            | Self::Resolve { path, .. } => std::slice::from_ref(path),
+            Self::Undo { path } => path.as_slice(),
+            Self::Pause | Self::Resume | Self::Reload | Self::Stop => &[],
+        }
+    }
+}
+
 /// What a daemon answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "lowercase")]
@@ -77,6 +151,23 @@ pub enum Reply {
     Status(StatusReport),
     /// To [`Command::Flush`] and [`Command::Sync`].
     Synced(SyncReport),
+    /// To [`Command::Log`].
+    Log(LogReport),
+    /// To [`Command::Show`].
+    Shown(Box<Shown>),
+    /// To [`Command::Diff`].
+    Diff(Box<DiffReport>),
+    /// To [`Command::Restore`], [`Command::Undo`] and [`Command::Resolve`].
+    Changed(Box<ChangeReport>),
+    /// To [`Command::Conflicts`].
+    Conflicts(ConflictsReport),
+    /// Something was asked for that isn't there.
+    Unknown {
+        /// What.
+        message: String,
+        /// What to do, one sentence each.
+        hints: Vec<String>,
+    },
     /// It was done.
     Done,
     /// It was not done.

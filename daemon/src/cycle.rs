@@ -2,6 +2,7 @@
 //!
 //! A cycle knows nothing of other pairings, so cycles run side by side.
 
+mod impose;
 mod look;
 mod plan;
 mod transition;
@@ -27,6 +28,7 @@ use crate::sync::edit::Edit;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
+pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
 use plan::Plan;
 use transition::transition;
@@ -134,6 +136,26 @@ pub(crate) struct Synced {
     pub(crate) conflicts: Vec<Conflict>,
     /// What each replica's editor may not have loaded now.
     pub(crate) unseen: Vec<Vec<Unseen>>,
+    /// When each replica was saved that was read, in milliseconds since 1970.
+    pub(crate) saved_at: Vec<Option<u64>>,
+}
+
+/// What a cycle leaves behind, however it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    /// The files that it replaced.
+    pub(crate) replaced: Vec<Replaced>,
+    /// The texts that it read.
+    pub(crate) seen: Vec<SeenText>,
+}
+
+/// A text that somebody saved.
+#[derive(Debug, Clone)]
+pub(crate) struct SeenText {
+    /// The file that had it, relative to the root.
+    pub(crate) path: Utf8PathBuf,
+    pub(crate) digest: Digest,
+    pub(crate) bytes: Arc<[u8]>,
 }
 
 /// A file that a cycle replaced, however the cycle ended.
@@ -199,27 +221,24 @@ enum Sight {
     Text { digest: Digest, text: Arc<str> },
 }
 
-/// Runs one cycle. Returns how it ended, and the files that it replaced until then.
+/// Runs one cycle. Returns how it ended, and what it did until then.
 ///
 /// One that panics ends as one that somebody has to look into.
-pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Vec<Replaced>) {
-    let mut replaced = Vec::new();
+pub(crate) fn cycle(context: &Context<'_>, start: &Start<'_>) -> (End, Traces) {
+    let mut traces = Traces::default();
     let notebook = start.replicas[0].spec.path.as_str();
-    let end = guarded(notebook, || run(context, start, &mut replaced))
+    let end = guarded(notebook, || run(context, start, &mut traces))
         .unwrap_or_else(|| Err(Wait::new(WaitKind::Held, PANICKED)))
         .unwrap_or_else(End::Wait);
-    (end, replaced)
+    (end, traces)
 }
 
-fn run(
-    context: &Context<'_>,
-    start: &Start<'_>,
-    replaced: &mut Vec<Replaced>,
-) -> Result<End, Wait> {
+fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<End, Wait> {
     let mut known = start.replicas.to_vec();
     let mut sights = Vec::with_capacity(known.len());
     for (idx, replica) in known.iter_mut().enumerate() {
-        sights.push(look(context, replica, start.touched.contains(&idx))?);
+        let is_touched = start.touched.contains(&idx);
+        sights.push(look(context, replica, is_touched, &mut traces.seen)?);
     }
     // What the user owns is made again as long as one of it is there.
     let n_owned = known.iter().filter(|replica| replica.spec.is_owned()).count();
@@ -249,7 +268,7 @@ fn run(
     }
     let before = load(context, start).map(|base| as_written_now(base, &known));
     if let Some(before) = &before {
-        look_anew(context, before, &mut known, &mut sights)?;
+        look_anew(context, before, &mut known, &mut sights, &mut traces.seen)?;
     }
     if before.is_none() {
         // The files are all there is to know it from.
@@ -257,14 +276,14 @@ fn run(
         sights.clear();
         for replica in &mut known {
             replica.digest = None;
-            sights.push(look(context, replica, true)?);
+            sights.push(look(context, replica, true, &mut traces.seen)?);
         }
     }
     let (specs, base) = complete(context, before.as_ref(), &known, &sights)?;
     if is_unchanged && base.is_some() && specs.len() == known.len() && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
-    extend(context, &specs, &mut known, &mut sights)?;
+    extend(context, &specs, &mut known, &mut sights, &mut traces.seen)?;
 
     let mut documents = Vec::with_capacity(known.len());
     for (idx, (replica, sight)) in known.iter().zip(&sights).enumerate() {
@@ -308,7 +327,7 @@ fn run(
     let mut plan = Plan::new(base, documents, start.unseen, start.late.as_ref());
     let outcome = plan.decide(context, &known)?;
     let stored = start.stored;
-    transition(context, plan, stored, known, &sights, outcome, replaced)
+    transition(context, plan, stored, known, &sights, outcome, &mut traces.replaced)
 }
 
 /// Looks again at the replicas of which the base has another text than was last agreed on.
@@ -320,13 +339,14 @@ fn look_anew(
     base: &Base,
     known: &mut [Replica],
     sights: &mut [Sight],
+    seen: &mut Vec<SeenText>,
 ) -> Result<(), Wait> {
     for ((replica, sight), was) in known.iter_mut().zip(sights).zip(&base.replicas) {
         let digest = Digest::of(was.document.text().as_bytes());
         if replica.digest.is_some_and(|known| known != digest) {
             replica.digest = Some(digest);
             if !matches!(sight, Sight::Absent) {
-                *sight = look(context, replica, true)?;
+                *sight = look(context, replica, true, seen)?;
             }
         }
     }

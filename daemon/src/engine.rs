@@ -13,13 +13,17 @@
 mod apply;
 mod bases;
 mod claims;
+mod conflicts;
 mod describe;
 mod discover;
 mod flush;
 mod history;
 mod moves;
 mod pairing;
+mod restore;
+mod revisions;
 mod status;
+mod tasks;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -48,6 +52,10 @@ use flush::Waiting;
 use history::{Archive, LateWriter};
 use moves::Ended;
 use pairing::{Due, Pairing};
+use revisions::Unrecorded;
+use tasks::WaitingTask;
+
+pub(crate) use tasks::look_up;
 
 /// How often known files are looked at although no event said so. Longer if it
 /// takes long.
@@ -106,6 +114,8 @@ pub(crate) struct Engine {
     /// The folders in which replaced files of an earlier process were looked for.
     recovered: BTreeSet<Utf8PathBuf>,
     waiting: Vec<Waiting>,
+    /// What waits until everything saved before is propagated.
+    tasks: Vec<WaitingTask>,
     state: DaemonState,
     reason: Option<String>,
     next_sweep: Instant,
@@ -128,6 +138,8 @@ pub(crate) struct Engine {
     renamed: Vec<(String, String)>,
     /// Pairings whose bases the store did not take.
     unstored: BTreeSet<Utf8PathBuf>,
+    /// Versions that are not in the store yet.
+    unrecorded: Vec<Unrecorded>,
     archive: Archive,
     next_collect: Instant,
     /// What was propagated since the last answer to a single cycle.
@@ -158,6 +170,7 @@ impl Engine {
             displaced: Vec::new(),
             recovered: BTreeSet::new(),
             waiting: Vec::new(),
+            tasks: Vec::new(),
             state: DaemonState::Scanning,
             reason: None,
             next_sweep: now + SWEEP,
@@ -172,6 +185,7 @@ impl Engine {
             removed: BTreeSet::new(),
             renamed: Vec::new(),
             unstored: BTreeSet::new(),
+            unrecorded: Vec::new(),
             archive,
             next_collect: now + COLLECT,
             propagated: Vec::new(),
@@ -200,7 +214,7 @@ impl Engine {
         }
     }
 
-    fn touched(&mut self, path: &Utf8Path, now: Instant) {
+    pub(super) fn touched(&mut self, path: &Utf8Path, now: Instant) {
         let Some(path) = self.parts.tree.relative(path).map(Utf8Path::to_owned) else { return };
         if self.mark(&path, now) {
             return;
@@ -288,7 +302,7 @@ impl Engine {
         true
     }
 
-    fn make_due(&mut self, source: &Utf8Path, now: Instant) -> &mut Due {
+    pub(super) fn make_due(&mut self, source: &Utf8Path, now: Instant) -> &mut Due {
         let due = self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now));
         due.at = due.at.min(now);
         due
@@ -299,9 +313,11 @@ impl Engine {
         let due = self.due.values().map(|due| due.at);
         let late = self.displaced.iter().map(|late| late.at);
         let flush = self.waiting.iter().map(|waiting| waiting.until);
+        let tasks = self.tasks.iter().map(|task| task.until);
         due.chain(late)
             .filter(|_| !self.is_still())
             .chain(flush)
+            .chain(tasks)
             .chain([self.next_sweep])
             .min()
             .unwrap_or(self.next_sweep)
@@ -325,6 +341,7 @@ impl Engine {
         self.commit();
         self.look_for_late_writers(now);
         self.answer_flushes(now);
+        self.do_tasks(now);
     }
 
     /// Looks at all known files, because events can be lost.
@@ -439,7 +456,7 @@ impl Engine {
     }
 
     /// Ends a pairing without touching its files.
-    fn forget(&mut self, source: &Utf8Path) {
+    pub(super) fn forget(&mut self, source: &Utf8Path) {
         if let Some(pairing) = self.pairings.remove(source) {
             for replica in pairing.replicas {
                 self.by_path.remove(&replica.spec.path);

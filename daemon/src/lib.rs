@@ -22,6 +22,7 @@ pub mod doctor;
 mod engine;
 pub mod error;
 pub mod git;
+pub mod history;
 mod planted;
 mod record;
 pub mod report;

@@ -4,9 +4,13 @@
 //! --log-format json` and of the control socket. Paths of notebooks are relative
 //! to the root, with `/` between components.
 
+mod change;
+
 use camino::Utf8PathBuf;
 use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
+
+pub use change::{Cause, ChangeReport, ConflictStatus, ConflictVersion, ConflictsReport, Take};
 
 /// The version of the JSON documents. Grows when a field changes its meaning.
 pub const VERSION: u32 = 1;
@@ -139,6 +143,9 @@ pub struct SyncReport {
 pub struct Propagation {
     /// The source replica of the pairing.
     pub notebook: Utf8PathBuf,
+    /// What for.
+    #[serde(flatten)]
+    pub cause: Cause,
     /// The replicas that were edited.
     pub from: Vec<Utf8PathBuf>,
     /// The replicas that were written.

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::clock::RealClock;
 use crate::config::{Config, ConfigError};
-use crate::control::{self, SocketError};
+use crate::control::{self, Command, Reply, SocketError};
 use crate::dirs::Dirs;
 use crate::disk::{ReadError, RealDisk, notebook_locks};
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Parts, look_up};
 use crate::report::{Report, StatusReport, SyncReport};
 use crate::store::{DiskStore, Opened, StoreError};
 use crate::systemd::Notifier;
@@ -167,6 +167,28 @@ pub fn sync(
     Ok(report)
 }
 
+/// Answers a request about the history or conflicts without a daemon, and does what it asks
+/// for. What was saved until now is propagated first, unless it makes no difference.
+pub fn ask(options: &Options, command: &Command, reporter: Reporter) -> Result<Reply, Error> {
+    match command {
+        Command::Log { .. } | Command::Show { .. } => {
+            let (store, _) = open_store(options)?;
+            Ok(look_up(&store, &options.root, command))
+        }
+        _ => {
+            let is_change = matches!(
+                command,
+                Command::Restore { .. } | Command::Undo { .. } | Command::Resolve { .. }
+            );
+            let mode = if is_change { SyncMode::Apply } else { SyncMode::DryRun };
+            let (mut engine, _) = cycle(options, command.paths(), mode, reporter)?;
+            let reply = engine.carry_out(command, Instant::now());
+            engine.stop();
+            Ok(reply)
+        }
+    }
+}
+
 /// Tells the state of the pairings without a daemon. Writes nothing.
 pub fn status(options: &Options, paths: &[Utf8PathBuf]) -> Result<StatusReport, Error> {
     let (engine, paths) = cycle(options, paths, SyncMode::DryRun, Box::new(|_| ()))?;
@@ -216,10 +238,7 @@ fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
     if !std::fs::metadata(root).map_err(io)?.is_dir() {
         return Err(io(std::io::ErrorKind::NotADirectory.into()));
     }
-    let (store, opened) = DiskStore::open(&options.dirs.state, root).map_err(|err| match err {
-        StoreError::Locked { pid: Some(pid) } => Error::AlreadyRunning { root: root.clone(), pid },
-        err => Error::Store(err),
-    })?;
+    let (store, opened) = open_store(options)?;
     if let Opened::Rebuilt { kept_at, reason } = opened {
         tracing::warn!(
             "the store was damaged ({reason}); it was set aside as `{kept_at}`, and is made again from the files"
@@ -235,6 +254,14 @@ fn parts(options: &Options, reporter: Reporter) -> Result<Parts, Error> {
         watcher: None,
         dirs: options.dirs.clone(),
         reporter,
+    })
+}
+
+fn open_store(options: &Options) -> Result<(DiskStore, Opened), Error> {
+    let root = &options.root;
+    DiskStore::open(&options.dirs.state, root).map_err(|err| match err {
+        StoreError::Locked { pid: Some(pid) } => Error::AlreadyRunning { root: root.clone(), pid },
+        err => Error::Store(err),
     })
 }
 

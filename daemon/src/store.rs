@@ -7,6 +7,9 @@
 //! - `index/`: a sled database with one record for each pairing, and the history;
 //! - `blobs/`: texts, each under its digest.
 //!
+//! The history of a notebook is a list of versions: revisions, each with the base that the
+//! replicas agreed on then, and texts of single replicas.
+//!
 //! **Invariant:** the index can be lost. It holds nothing that the files or the blobs do
 //! not hold; without it, replicas that agree are adopted as they are. So one that
 //! is damaged in any way is set aside, never repaired, and the daemon starts.
@@ -29,6 +32,7 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use crate::report::Cause;
 use crate::sync::Digest;
 
 pub use collect::{Collected, Keep};
@@ -72,6 +76,9 @@ pub trait Store: Send + Sync {
 
     /// Forgets history that is not to be kept, and texts that neither the rest of it nor
     /// `live` names.
+    ///
+    /// The store can be used meanwhile: nothing waits for this for longer than a few
+    /// entries take.
     ///
     /// `live` are the texts that records name, since only the caller can read those.
     /// `now` is in milliseconds since 1970.
@@ -118,8 +125,29 @@ pub struct NewEntry {
     pub digest: Digest,
     /// The text's length in bytes.
     pub len: u64,
-    /// Why it is here: `replaced`, `saved`, `conflict`, ... For whoever reads the log.
+    /// Why it is here. For whoever reads the log.
     pub reason: String,
+    /// What the step was that came to this, if it is a revision. Then `digest` is that of the
+    /// base, and `replica` the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+}
+
+/// One step of a notebook: what all its replicas agreed on, and how it came to that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// What for.
+    pub cause: Cause,
+    /// The replicas that were edited.
+    pub from: Vec<Utf8PathBuf>,
+    /// The replicas that were written.
+    pub to: Vec<Utf8PathBuf>,
+    /// How many cells the edit touched.
+    pub cells: usize,
+    /// What the edit did, one line a change.
+    pub changes: Vec<String>,
+    /// The replicas, the source first, with the digests of their texts.
+    pub texts: Vec<(Utf8PathBuf, Digest)>,
 }
 
 /// A version of a replica.

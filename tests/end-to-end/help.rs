@@ -17,6 +17,13 @@ fn the_commands_are_listed() {
       sync         Bring all copies in sync once, then exit
       status       Show the notebooks and whether their copies are in sync
       flush        Wait until everything saved so far is in all copies
+      log          List the versions of a notebook, newest first
+      diff         Show what is different between two versions of a notebook
+      show         Print a version of a notebook
+      restore      Bring a version of a notebook back
+      undo         Take the last step of a notebook back
+      conflicts    List the conflicts that are still to be decided
+      resolve      Decide conflicts of a notebook
       convert      Convert notebooks from one format to another
       doctor       Explain why files are or are not synced, and what could not run
                    in them

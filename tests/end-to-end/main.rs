@@ -3,10 +3,12 @@
 // A test that can't set its stage has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod conflicts;
 mod convert;
 mod doctor;
 mod errors;
 mod help;
+mod history;
 mod marimo;
 mod sandbox;
 mod service;

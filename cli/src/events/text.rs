@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use camino::{Utf8Path, Utf8PathBuf};
-use nbsync_daemon::report::{DaemonState, Propagation, Report};
+use nbsync_daemon::report::{Cause, DaemonState, Propagation, Report};
 
 use crate::ui::{ATTENTION, ERROR, GOOD, PLAIN, Priority, count, escape};
 
@@ -96,9 +96,14 @@ impl Columns {
     }
 
     fn propagated(&mut self, notebook: &str, propagation: &Propagation, verbose: bool) -> String {
-        let Propagation { from, to, cells, changes, ms, .. } = propagation;
-        let source = &propagation.notebook;
-        let route = format!("{} -> {}", labels(from, source), labels(to, source));
+        let Propagation { notebook: source, cause, from, to, cells, changes, ms } = propagation;
+        let from = match cause {
+            Cause::Restore { .. } => "restored".to_owned(),
+            Cause::Undo { .. } => "undone".to_owned(),
+            Cause::Resolve { .. } => "resolved".to_owned(),
+            Cause::Edit | Cause::Found | Cause::Kept { .. } => labels(from, source),
+        };
+        let route = format!("{from} -> {}", labels(to, source));
         let cells = if *cells == 0 { "metadata".to_owned() } else { count(*cells, "cell") };
         let mut line = format!(
             "{}  {}  {}  {ms} ms",
@@ -180,6 +185,7 @@ mod tests {
     fn a_propagation_names_what_the_replicas_add_to_the_notebook() {
         let propagation = Propagation {
             notebook: "sub/a.ipynb".into(),
+            cause: Cause::Edit,
             from: vec!["sub/__marimo__/nbsync/a.percent.py".into()],
             to: vec!["sub/a.ipynb".into(), "sub/__marimo__/nbsync/a.marimo.py".into()],
             cells: 1,

@@ -12,15 +12,16 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, ConfigProblem};
 use super::find::{Found, Place};
-use super::settings::Settings;
+use super::settings::{History, Settings};
 use super::{Layout, Patterns, Poll, units};
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "exclude",
     "formats",
     "gitignore",
+    "history",
     "include",
     "layout",
     "max_size",
@@ -28,6 +29,9 @@ const KEYS: [&str; 9] = [
     "poll_interval",
     "settle",
 ];
+
+/// The keys of the table `history`.
+const HISTORY_KEYS: [&str; 4] = ["max_age", "max_size", "max_versions", "min_versions"];
 
 /// Whether a `pyproject.toml` has settings for nbsync.
 pub(super) fn has_table(text: &str, path: &Utf8Path) -> Result<bool, ConfigError> {
@@ -99,6 +103,7 @@ impl Reader<'_> {
             "exclude" => settings.exclude = Some(self.patterns("exclude", value)?),
             "formats" => settings.formats = Some(self.formats(value)?),
             "gitignore" => settings.gitignore = Some(self.boolean("gitignore", value)?),
+            "history" => self.history(&mut settings.history, value)?,
             "include" => settings.include = Some(self.patterns("include", value)?),
             "layout" => settings.layout = Some(self.layout(value)?),
             "max_size" => settings.max_size = Some(self.max_size(value)?),
@@ -108,7 +113,7 @@ impl Reader<'_> {
             unknown => {
                 let problem = ConfigProblem::UnknownKey {
                     key: unknown.to_owned(),
-                    nearest: nearest(unknown),
+                    nearest: nearest(&KEYS, unknown),
                 };
                 return Err(self.invalid(key, problem));
             }
@@ -176,6 +181,43 @@ impl Reader<'_> {
         self.expect("settle", expected, value, settle)
     }
 
+    fn history(
+        &self,
+        settings: &mut History,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<(), ConfigError> {
+        let table = value.get_ref().as_table();
+        for (key, value) in self.expect("history", "a table", value, table)? {
+            match key.get_ref().as_ref() {
+                "max_age" => {
+                    let age = duration(value.get_ref());
+                    let expected = "a time like \"30d\", or milliseconds";
+                    settings.max_age = Some(self.expect("max_age", expected, value, age)?);
+                }
+                "min_versions" => settings.min_versions = Some(self.number("min_versions", value)?),
+                "max_versions" => settings.max_versions = Some(self.number("max_versions", value)?),
+                "max_size" => settings.max_size = Some(self.max_size(value)?),
+                unknown => {
+                    let problem = ConfigProblem::UnknownKey {
+                        key: format!("history.{unknown}"),
+                        nearest: nearest(&HISTORY_KEYS, unknown),
+                    };
+                    return Err(self.invalid(key, problem));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn number(
+        &self,
+        key: &'static str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<usize, ConfigError> {
+        let number = integer(value.get_ref()).and_then(|it| usize::try_from(it).ok());
+        self.expect(key, "a number, and more than nothing", value, number.filter(|it| *it > 0))
+    }
+
     fn max_size(&self, value: &Spanned<DeValue<'_>>) -> Result<u64, ConfigError> {
         let size = match value.get_ref() {
             DeValue::String(text) => units::size(text),
@@ -241,7 +283,7 @@ fn integer(value: &DeValue<'_>) -> Option<u64> {
 }
 
 /// The key that is written almost like this one, if any.
-fn nearest(unknown: &str) -> Option<&'static str> {
+fn nearest(keys: &[&'static str], unknown: &str) -> Option<&'static str> {
     let distance = |key: &&str| strsim::damerau_levenshtein(unknown, key);
-    KEYS.into_iter().min_by_key(distance).filter(|key| distance(key) <= key.len() / 3)
+    keys.iter().copied().min_by_key(distance).filter(|key| distance(key) <= key.len() / 3)
 }

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use nbsync_formats::FormatName;
 
 use super::{Config, Layout, Patterns, Poll};
+use crate::store::Keep;
 
 /// What one file sets, and what it leaves to others.
 #[derive(Debug, Default)]
@@ -19,6 +20,38 @@ pub(super) struct Settings {
     pub(super) poll: Option<Poll>,
     pub(super) poll_interval: Option<Duration>,
     pub(super) max_size: Option<u64>,
+    pub(super) history: History,
+}
+
+/// The table `history`.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct History {
+    pub(super) max_age: Option<Duration>,
+    pub(super) min_versions: Option<usize>,
+    pub(super) max_versions: Option<usize>,
+    pub(super) max_size: Option<u64>,
+}
+
+impl History {
+    fn or(self, other: Self) -> Self {
+        Self {
+            max_age: self.max_age.or(other.max_age),
+            min_versions: self.min_versions.or(other.min_versions),
+            max_versions: self.max_versions.or(other.max_versions),
+            max_size: self.max_size.or(other.max_size),
+        }
+    }
+
+    fn into_keep(self) -> Keep {
+        let default = Keep::default();
+        let age_ms = self.max_age.and_then(|it| u64::try_from(it.as_millis()).ok());
+        Keep {
+            min_versions: self.min_versions.unwrap_or(default.min_versions),
+            max_versions: self.max_versions.unwrap_or(default.max_versions),
+            age_ms: age_ms.unwrap_or(default.age_ms),
+            bytes: self.max_size.unwrap_or(default.bytes),
+        }
+    }
 }
 
 impl Settings {
@@ -34,6 +67,7 @@ impl Settings {
             poll: self.poll.or(other.poll),
             poll_interval: self.poll_interval.or(other.poll_interval),
             max_size: self.max_size.or(other.max_size),
+            history: self.history.or(other.history),
         }
     }
 
@@ -50,6 +84,7 @@ impl Settings {
             poll: self.poll.unwrap_or(default.poll),
             poll_interval: self.poll_interval.unwrap_or(default.poll_interval),
             max_size: self.max_size.unwrap_or(default.max_size),
+            history: self.history.into_keep(),
             files,
         }
     }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-/// Reads `250ms`, `1.5s` or `2min`.
+/// Reads `250ms`, `1.5s`, `2min`, `12h` or `30d`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let seconds = match unit {
         "ms" => number / 1e3,
         "s" => number,
         "min" => number * 60.0,
+        "h" => number * 3600.0,
+        "d" => number * 24.0 * 3600.0,
         _ => return None,
     };
     Duration::try_from_secs_f64(seconds).ok()
@@ -50,7 +52,8 @@ mod tests {
         assert_eq!(duration("30ms"), Some(Duration::from_millis(30)));
         assert_eq!(duration("1.5 s"), Some(Duration::from_millis(1500)));
         assert_eq!(duration("2min"), Some(Duration::from_mins(2)));
-        for text in ["", "30", "s", "-1s", "1e9s", "1.2.3s", "1h", "99999999999999999999999s"] {
+        assert_eq!(duration("30d"), Some(Duration::from_hours(720)));
+        for text in ["", "30", "s", "-1s", "1e9s", "1.2.3s", "1w", "99999999999999999999999s"] {
             assert_eq!(duration(text), None, "{text}");
         }
     }

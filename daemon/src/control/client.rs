@@ -97,10 +97,10 @@ impl Client {
     pub fn request(&mut self, command: Command) -> Result<Reply, ClientError> {
         let pid = self.pid;
         let patience = match command {
-            Command::Flush { .. } | Command::Sync { .. } | Command::Stop => None,
             Command::Status { .. } | Command::Pause | Command::Resume | Command::Reload => {
                 Some(PATIENCE)
             }
+            _ => None,
         };
         let line = self.exchange(command, patience).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof

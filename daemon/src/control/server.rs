@@ -172,13 +172,8 @@ fn parse_request(line: &[u8], root: &Utf8Path) -> Result<Command, Reply> {
         )));
     }
     let Request { version: _, command } = serde_json::from_slice(line).map_err(not_a_request)?;
-    match &command {
-        Command::Status { paths } | Command::Flush { paths } | Command::Sync { paths } => {
-            if let Some(path) = paths.iter().find(|path| !is_below(path, root)) {
-                return Err(error(format!("`{path}` is not in `{root}`")));
-            }
-        }
-        Command::Pause | Command::Resume | Command::Reload | Command::Stop => {}
+    if let Some(path) = command.paths().iter().find(|path| !is_below(path, root)) {
+        return Err(error(format!("`{path}` is not in `{root}`")));
     }
     Ok(command)
 }

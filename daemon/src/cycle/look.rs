@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nbsync_formats::{Document, FormatName, ParseErrorKind};
 
-use super::{Context, Replica, Sight, Wait, WaitKind};
+use super::{Context, Replica, SeenText, Sight, Wait, WaitKind};
 use crate::config::Layout;
 use crate::disk::{Lock, ReadError};
 use crate::error::chain;
@@ -18,6 +18,7 @@ pub(super) fn look(
     context: &Context<'_>,
     replica: &mut Replica,
     is_touched: bool,
+    seen: &mut Vec<SeenText>,
 ) -> Result<Sight, Wait> {
     let path = context.disk.root().join(&replica.spec.path);
     let stamp = context.disk.stamp(&path).map_err(|err| unreadable(&err))?;
@@ -38,9 +39,15 @@ pub(super) fn look(
     if replica.digest == Some(digest) && !is_planted(Bug::EchoIsEdit) {
         return Ok(Sight::Unchanged);
     }
+    let path = replica.spec.path.clone();
     match String::from_utf8(contents.bytes) {
-        Ok(text) => Ok(Sight::Text { digest, text: text.into() }),
+        Ok(text) => {
+            let text: Arc<str> = text.into();
+            seen.push(SeenText { path, digest, bytes: Arc::clone(&text).into() });
+            Ok(Sight::Text { digest, text })
+        }
         Err(err) => {
+            seen.push(SeenText { path, digest, bytes: err.as_bytes().into() });
             let valid = &err.as_bytes()[..err.utf8_error().valid_up_to()];
             let line = String::from_utf8_lossy(valid).split('\n').count();
             let reason = format!("`{}`, line {line}: not valid UTF-8", replica.spec.path);
@@ -97,10 +104,11 @@ pub(super) fn extend(
     specs: &[ReplicaSpec],
     known: &mut Vec<Replica>,
     sights: &mut Vec<Sight>,
+    seen: &mut Vec<SeenText>,
 ) -> Result<(), Wait> {
     for spec in specs.iter().skip(known.len()) {
         let mut replica = Replica { spec: spec.clone(), digest: None, stamp: None };
-        sights.push(look(context, &mut replica, true)?);
+        sights.push(look(context, &mut replica, true, seen)?);
         known.push(replica);
     }
     Ok(())

@@ -44,6 +44,10 @@ pub(super) fn transition(
     let created: Vec<usize> = (0..known.len())
         .filter(|&idx| on_disk[idx].is_none() && known[idx].digest.is_none())
         .collect();
+    let saved_at = known
+        .iter()
+        .map(|it| it.stamp.and_then(|it| u64::try_from(it.mtime_ns / 1_000_000).ok()))
+        .collect();
     let mut to = Vec::new();
     // Of the replaced files, those with a save that came during the write.
     let mut raced = Vec::new();
@@ -180,6 +184,7 @@ pub(super) fn transition(
         edits,
         conflicts: outcome.conflicts,
         unseen: plan.unseen,
+        saved_at,
     })))
 }
 

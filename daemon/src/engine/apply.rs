@@ -7,14 +7,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
 use super::claims::{File, Said};
+use super::conflicts::{self, ConflictNote};
 use super::describe::describe;
 use super::history::{LATE, LateWriter};
-use super::pairing::{CONFLICT_REASON, Due, Pairing, PairingRecord};
+use super::pairing::{Due, Pairing, PairingRecord};
+use super::revisions::Step;
 use super::work::Job;
-use crate::cycle::{End, Replaced, Synced, Wait, WaitKind, folders};
+use crate::cycle::{End, Synced, Traces, Wait, WaitKind, folders};
 use crate::error::{PANICKED, chain, guarded};
 use crate::record;
-use crate::report::{NotebookState, Propagation, Report, Role};
+use crate::report::{Cause, NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
 use crate::sync::conflict::is_conflict_cell;
 use crate::sync::edit::Edit;
@@ -23,8 +25,8 @@ use crate::sync::edit::Edit;
 const SOON: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, replaced: Vec<Replaced>) {
-        self.remember(source, &job, replaced);
+    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, traces: Traces) {
+        self.remember(source, &job, traces.replaced);
         let now = job.now;
         match end {
             End::Unchanged(replicas) => {
@@ -33,8 +35,7 @@ impl Engine {
                     let was = pairing.state;
                     let is_news = matches!(was, NotebookState::Held | NotebookState::Pending);
                     if is_news {
-                        pairing.state = NotebookState::Synced;
-                        pairing.reason = None;
+                        pairing.agree();
                     }
                     if is_news || !pairing.is_complete {
                         pairing.is_complete = true;
@@ -45,13 +46,23 @@ impl Engine {
                     }
                 }
             }
-            End::Synced(synced) => self.synced(source, &job, *synced),
-            End::Wait(wait) => self.wait(source, job, wait),
+            End::Synced(synced) => self.synced(source, &job, *synced, None),
+            End::Wait(wait) => {
+                self.note_seen(source, traces.seen, &wait.reason);
+                self.wait(source, job, wait);
+            }
             End::SourceGone => self.source_gone(source, job.due, now),
         }
     }
 
-    fn synced(&mut self, source: &Utf8Path, job: &Job, synced: Synced) {
+    /// Takes in that all replicas agree. `step` says what it was, if that was no edit.
+    pub(super) fn synced(
+        &mut self,
+        source: &Utf8Path,
+        job: &Job,
+        synced: Synced,
+        step: Option<Step>,
+    ) {
         let now = synced.written_at;
         self.watch_new_folders(&synced);
         let Some(pairing) = self.pairings.get_mut(source) else { return };
@@ -60,6 +71,22 @@ impl Engine {
             self.by_path.insert(replica.spec.path.clone(), source.to_owned());
         }
         let path = |idx: &usize| synced.replicas[*idx].spec.path.clone();
+        let step = step.unwrap_or_else(|| match &synced.before {
+            None => Step {
+                cause: Cause::Found,
+                from: Vec::new(),
+                to: synced.to.iter().map(path).collect(),
+                cells: synced.base.model.keys.len(),
+                changes: Vec::new(),
+            },
+            Some(before) => Step {
+                cause: Cause::Edit,
+                from: synced.from.iter().map(path).collect(),
+                to: synced.to.iter().map(path).collect(),
+                cells: n_cells(&synced.edits),
+                changes: describe(&synced.edits, Some(&before.model), &synced.base.model),
+            },
+        });
         if was == NotebookState::Held && self.writes {
             (self.parts.reporter)(&Report::Resumed { notebook: source.to_owned() });
         }
@@ -70,14 +97,11 @@ impl Engine {
         } else if !synced.to.is_empty() || !synced.from.is_empty() {
             let propagation = Propagation {
                 notebook: source.to_owned(),
-                from: synced.from.iter().map(path).collect(),
-                to: synced.to.iter().map(path).collect(),
-                cells: n_cells(&synced.edits),
-                changes: describe(
-                    &synced.edits,
-                    synced.before.as_ref().map(|base| &base.model),
-                    &synced.base.model,
-                ),
+                cause: step.cause.clone(),
+                from: step.from.clone(),
+                to: step.to.clone(),
+                cells: step.cells,
+                changes: step.changes.clone(),
                 ms: u64::try_from(now.duration_since(job.due.since).as_millis())
                     .unwrap_or(u64::MAX),
             };
@@ -106,18 +130,25 @@ impl Engine {
                 self.to_ask.push(was.spec.path.clone());
             }
         }
+        self.note_revision(source, &synced, step);
+        let Some(pairing) = self.pairings.get_mut(source) else { return };
+        let (notes, decided) = ConflictNote::after(std::mem::take(&mut pairing.conflicts), &synced);
+        pairing.conflicts = notes;
         let has_conflict = synced.base.model.notebook.cells.iter().any(is_conflict_cell);
-        if !synced.conflicts.is_empty() {
-            let reason = CONFLICT_REASON.to_owned();
+        let reason = has_conflict.then(|| conflicts::reason(source, &synced.base.model));
+        if let Some(reason) = reason.clone().filter(|_| !synced.conflicts.is_empty()) {
             (self.parts.reporter)(&Report::Conflict { notebook: source.to_owned(), reason });
         }
-        pairing.state = if has_conflict { NotebookState::Conflict } else { NotebookState::Synced };
-        pairing.reason = has_conflict.then(|| CONFLICT_REASON.to_owned());
+        pairing.conflict = reason;
+        pairing.agree();
         pairing.replicas = synced.replicas;
         pairing.unseen = synced.unseen;
         pairing.is_complete = true;
         // Another notebook has its name now.
         self.ended.remove(source);
+        let model = Arc::clone(&synced.base);
+        self.keep_conflict_files(source, &model.model, decided, now);
+        let Some(pairing) = self.pairings.get_mut(source) else { return };
         self.bases.put(source, Arc::clone(&synced.base));
         match synced.stored {
             Ok(digest) => {
@@ -217,6 +248,11 @@ impl Engine {
                 }
             }
         }
+        for note in &pairing.conflicts {
+            if let Some((path, digest)) = note.file() {
+                self.remove_conflict_file(source, path, *digest, now);
+            }
+        }
         self.bases.remove(source);
         self.dirty.remove(source);
         self.remember_ended(source, pairing.clone());
@@ -292,12 +328,19 @@ impl Engine {
             }
         }
         batch.remove.extend(removed.iter().map(Utf8PathBuf::to_string));
+        let recorded = self.take_recordable();
+        batch.history.extend(recorded.iter().map(|it| {
+            // Renames come first.
+            let new = renamed.iter().find(|(from, _)| it.source == **from).map(|(_, to)| to);
+            (new.map_or_else(|| it.source.to_string(), ToString::to_string), it.entry.clone())
+        }));
         if batch.is_empty() {
             return;
         }
         if let Err(err) = self.parts.store.commit(batch) {
             tracing::error!("{}; it is tried again", chain(&err));
             (self.dirty, self.removed, self.renamed) = (dirty, removed, renamed);
+            self.unrecorded.splice(0..0, recorded);
         }
     }
 
@@ -313,7 +356,7 @@ impl Engine {
 }
 
 /// How many cells an edit touched.
-fn n_cells(edits: &[Vec<Edit>]) -> usize {
+pub(super) fn n_cells(edits: &[Vec<Edit>]) -> usize {
     let keys: std::collections::BTreeSet<_> = edits
         .iter()
         .flatten()

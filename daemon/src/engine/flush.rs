@@ -13,7 +13,7 @@ use crate::git::GitOperation;
 use crate::report::{self, DaemonState, NotebookState, SyncReport};
 
 /// How long a flush waits at most.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// What is put off for longer than this isn't waited for.
 const MAX_DUE: Duration = Duration::from_secs(3);
@@ -45,6 +45,18 @@ impl Engine {
                 self.waiting.push(Waiting { paths, reply, until: now + MAX_WAIT });
                 return true;
             }
+            command @ (Command::Log { .. } | Command::Show { .. }) => {
+                self.look_up(command, reply);
+                return true;
+            }
+            command @ (Command::Diff { .. }
+            | Command::Restore { .. }
+            | Command::Undo { .. }
+            | Command::Conflicts { .. }
+            | Command::Resolve { .. }) => {
+                self.add_task(command, reply, now);
+                return true;
+            }
             Command::Pause => {
                 self.set_state(DaemonState::Paused, Some("told to pause".to_owned()));
                 Reply::Done
@@ -68,7 +80,7 @@ impl Engine {
         true
     }
 
-    fn relative(&self, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+    pub(super) fn relative(&self, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
         let tree = &self.parts.tree;
         let relative = paths.iter().filter_map(|path| tree.relative(path));
         let relative: Vec<Utf8PathBuf> = relative.map(camino::Utf8Path::to_owned).collect();

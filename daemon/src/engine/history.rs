@@ -64,11 +64,13 @@ impl LateWriter {
     }
 }
 
-/// Moves replaced files into the history.
+/// Moves replaced files into the history, and forgets what is old.
 pub(super) struct Archive {
     keeper: Keeper,
     /// Takes the work off the engine, for which an edit may be waiting.
     thread: Option<(mpsc::Sender<Kept>, JoinHandle<()>)>,
+    /// Forgets old versions, for which nothing waits.
+    collector: Option<JoinHandle<()>>,
 }
 
 /// Replaced files with the sources of their pairings, and the time.
@@ -86,7 +88,7 @@ struct Keeper {
 impl Archive {
     pub(super) fn new(disk: Arc<dyn Disk>, store: Arc<dyn Store>, root: &Utf8Path) -> Self {
         let keeper = Keeper { disk, store, root: root.to_owned(), failed: Arc::default() };
-        Self { keeper, thread: None }
+        Self { keeper, thread: None, collector: None }
     }
 
     /// Works on a thread of its own from now on.
@@ -117,6 +119,33 @@ impl Archive {
         }
     }
 
+    /// Forgets old versions, on a thread of its own if there are threads.
+    fn collect(&mut self, keep: Keep, live: BTreeSet<Digest>, time_ms: u64) {
+        if self.collector.as_ref().is_some_and(|it| !it.is_finished()) {
+            return;
+        }
+        self.end_collector();
+        let store = Arc::clone(&self.keeper.store);
+        let collect = move || match store.collect(&keep, &live, time_ms) {
+            Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
+            Err(err) => tracing::warn!("{}", chain(&err)),
+        };
+        if self.thread.is_none() {
+            collect();
+            return;
+        }
+        match std::thread::Builder::new().name("collector".to_owned()).spawn(collect) {
+            Ok(thread) => self.collector = Some(thread),
+            Err(err) => tracing::warn!("cannot forget old versions: {err}"),
+        }
+    }
+
+    fn end_collector(&mut self) {
+        if self.collector.take().is_some_and(|it| it.join().is_err()) {
+            tracing::error!("the thread that forgets old versions ended early");
+        }
+    }
+
     /// Returns what could not be moved.
     fn take_failed(&self) -> Vec<(Utf8PathBuf, Displaced)> {
         let mut failed = self.keeper.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +155,7 @@ impl Archive {
     /// Returns once everything that was given to it is in the history.
     pub(super) fn drain(&mut self) {
         if self.thread.is_some() {
-            self.stop();
+            self.end_thread();
             if let Err(err) = self.start() {
                 tracing::warn!("the thread of the history can't be started: {err}");
             }
@@ -135,6 +164,11 @@ impl Archive {
 
     /// Finishes what was begun.
     pub(super) fn stop(&mut self) {
+        self.end_thread();
+        self.end_collector();
+    }
+
+    fn end_thread(&mut self) {
         if let Some((sender, thread)) = self.thread.take() {
             drop(sender);
             if thread.join().is_err() {
@@ -205,7 +239,8 @@ impl Keeper {
             replica: replica.to_owned(),
             digest,
             len: contents.bytes.len() as u64,
-            reason: "replaced".to_owned(),
+            reason: "replaced by a merge with another save".to_owned(),
+            revision: None,
         }))
     }
 }
@@ -290,8 +325,9 @@ impl Engine {
             };
             for displaced in found {
                 let origin = self.parts.tree.relative(&displaced.origin);
-                let source = origin.and_then(|origin| self.by_path.get(origin)).cloned();
-                let source = source.unwrap_or_default();
+                let source =
+                    origin.and_then(|it| self.by_path.get(it).map(|it| &**it).or(Some(it)));
+                let source = source.map(Utf8Path::to_owned).unwrap_or_default();
                 self.displaced.push(LateWriter::of(source, displaced, now + LATE));
             }
         }
@@ -325,10 +361,9 @@ impl Engine {
         let loaded = all.iter().flat_map(|pairing| pairing.unseen.iter().flatten());
         let late = self.displaced.iter().filter_map(|late| late.base);
         let live = bases.chain(loaded.map(|it| it.base)).chain(late).collect();
-        match self.parts.store.collect(&Keep::default(), &live, self.now_ms()) {
-            Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
-            Err(err) => tracing::warn!("{}", chain(&err)),
-        }
+        let keep = self.parts.config.history;
+        let now_ms = self.now_ms();
+        self.archive.collect(keep, live, now_ms);
     }
 
     /// Merges what an editor saved into a replaced file, as an edit of what it had. Returns
@@ -369,10 +404,10 @@ impl Engine {
             unseen: &[],
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
-        let (end, mut replaced) = cycle(&self.context(), &start);
+        let (end, mut traces) = cycle(&self.context(), &start);
         // What was on disk was as it is known.
         let known = self.bases.get(&late.source);
-        for it in replaced.iter_mut().filter(|it| it.replica == late.replica) {
+        for it in traces.replaced.iter_mut().filter(|it| it.replica == late.replica) {
             let known = known.as_ref().and_then(|base| base.replicas.get(late.replica));
             it.document = known.map(|it| Arc::clone(&it.document));
         }
@@ -390,11 +425,11 @@ impl Engine {
         let source = late.source.clone();
         if let End::Wait(wait) = end {
             tracing::debug!(notebook = %source, reason = wait.reason, "a late save has to wait");
-            self.remember(&source, &job, replaced);
+            self.remember(&source, &job, traces.replaced);
             return false;
         }
         tracing::info!(notebook = %source, "an editor saved into a replaced file");
-        self.apply(&source, job, end, replaced);
+        self.apply(&source, job, end, traces);
         true
     }
 

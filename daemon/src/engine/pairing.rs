@@ -8,6 +8,7 @@ use nbsync_formats::FormatName;
 use serde::{Deserialize, Serialize};
 
 use super::claims::{File, Said};
+use super::conflicts::ConflictNote;
 use crate::config::Config;
 use crate::cycle::{Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
@@ -36,6 +37,12 @@ pub(crate) struct Pairing {
     pub(crate) unseen: Vec<Vec<Unseen>>,
     /// When it was found; `None` if that is long ago.
     pub(crate) found: Option<Instant>,
+    /// What its conflicts need, if it has any.
+    pub(crate) conflict: Option<String>,
+    /// What is known of its conflicts.
+    pub(crate) conflicts: Vec<ConflictNote>,
+    /// Texts that were seen last and are in the history already.
+    pub(crate) kept: Vec<Digest>,
     /// Why it may not be synced at all, until somebody decides what is one notebook.
     pub(crate) blocked: Option<String>,
     /// What else the user should know.
@@ -55,9 +62,21 @@ impl Pairing {
             held_at: Vec::new(),
             unseen: Vec::new(),
             found: None,
+            conflict: None,
+            conflicts: Vec::new(),
+            kept: Vec::new(),
             blocked: None,
             notes: Vec::new(),
         }
+    }
+
+    /// Notes that all replicas agree.
+    pub(crate) fn agree(&mut self) {
+        self.reason.clone_from(&self.conflict);
+        self.state = match self.conflict {
+            Some(_) => NotebookState::Conflict,
+            None => NotebookState::Synced,
+        };
     }
 
     /// The files of the user, the source first.
@@ -196,7 +215,10 @@ pub(crate) struct PairingRecord {
     base: Digest,
     /// The configuration for which the pairing has all replicas.
     complete_for: String,
-    is_in_conflict: bool,
+    #[serde(default)]
+    conflict: Option<String>,
+    #[serde(default)]
+    conflicts: Vec<ConflictNote>,
     replicas: Vec<ReplicaRecord>,
     /// When it ended, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,7 +262,8 @@ impl PairingRecord {
         Some(Self {
             base: pairing.base?,
             complete_for: if pairing.is_complete { wanted(config) } else { String::new() },
-            is_in_conflict: pairing.state == NotebookState::Conflict,
+            conflict: pairing.conflict.clone(),
+            conflicts: pairing.conflicts.clone(),
             replicas: replicas.collect::<Option<Vec<_>>>()?,
             ended_ms: None,
         })
@@ -266,20 +289,26 @@ impl PairingRecord {
                 Replica { spec, digest: Some(record.digest), stamp: record.stamp }
             })
             .collect();
-        let state =
-            if self.is_in_conflict { NotebookState::Conflict } else { NotebookState::Synced };
-        (!replicas.is_empty()).then(|| Pairing {
+        if replicas.is_empty() {
+            return None;
+        }
+        let mut pairing = Pairing {
             replicas,
             base: Some(self.base),
             is_complete: self.complete_for == wanted(config),
-            state,
-            reason: self.is_in_conflict.then(|| CONFLICT_REASON.to_owned()),
+            state: NotebookState::Synced,
+            reason: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
             found: None,
+            conflict: self.conflict,
+            conflicts: self.conflicts,
+            kept: Vec::new(),
             blocked: None,
             notes: Vec::new(),
-        })
+        };
+        pairing.agree();
+        Some(pairing)
     }
 }
 
@@ -288,6 +317,3 @@ fn wanted(config: &Config) -> String {
     let formats: Vec<&str> = config.formats.iter().map(|format| format.as_str()).collect();
     format!("{:?} {}", config.layout, formats.join(","))
 }
-
-/// What a pairing with a conflict says.
-pub(crate) const CONFLICT_REASON: &str = "two edits of one cell: both versions are in the notebook; keep what you need and delete the cell tagged `nbsync-conflict`";

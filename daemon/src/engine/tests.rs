@@ -2,6 +2,7 @@
 
 mod edits;
 mod faults;
+mod history;
 mod holds;
 mod pairs;
 mod panics;

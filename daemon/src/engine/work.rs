@@ -81,8 +81,8 @@ impl Engine {
         if sources.len() < SIDE_BY_SIDE {
             for source in sources {
                 if let Some(job) = self.job(&source, now) {
-                    let (end, replaced) = cycle(&self.context(), &job.start());
-                    self.apply(&source, job, end, replaced);
+                    let (end, traces) = cycle(&self.context(), &job.start());
+                    self.apply(&source, job, end, traces);
                 }
             }
         } else {
@@ -120,8 +120,8 @@ impl Engine {
         let all = 0..pairing.replicas.len();
         self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now)).touched.extend(all);
         if let Some(job) = self.job(source, now) {
-            let (end, replaced) = cycle(&self.context(), &job.start());
-            self.apply(source, job, end, replaced);
+            let (end, traces) = cycle(&self.context(), &job.start());
+            self.apply(source, job, end, traces);
         }
     }
 
@@ -158,7 +158,7 @@ impl Engine {
             done += portion.len();
             for (source, job) in jobs {
                 match ends.remove(&job.number) {
-                    Some((end, replaced)) => self.apply(&source, job, end, replaced),
+                    Some((end, traces)) => self.apply(&source, job, end, traces),
                     None => self.hold(&source, PANICKED.to_owned()),
                 }
             }

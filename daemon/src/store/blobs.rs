@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -17,6 +17,9 @@ const MAX_LEN: u64 = 1 << 30;
 /// Fast, and still a quarter of the size for most notebooks.
 const LEVEL: i32 = 1;
 
+/// A text that is this young is not collected soon; see `GRACE_MS` of the collector.
+const FRESH: Duration = Duration::from_hours(1);
+
 /// A folder of texts.
 #[derive(Debug)]
 pub(super) struct Blobs {
@@ -24,6 +27,8 @@ pub(super) struct Blobs {
     counter: AtomicU64,
     /// Written, and perhaps not on the device yet.
     unsynced: Mutex<Vec<Utf8PathBuf>>,
+    /// Held for the moment in which a text turns out to be wanted, or to be old.
+    collecting: Mutex<()>,
 }
 
 /// What the folder says about a text without reading it.
@@ -38,7 +43,12 @@ pub(super) struct BlobInfo {
 impl Blobs {
     pub(super) fn open(folder: Utf8PathBuf) -> Result<Self, StoreError> {
         fs::create_dir_all(&folder).map_err(StoreError::io(&folder))?;
-        Ok(Self { folder, counter: AtomicU64::new(0), unsynced: Mutex::default() })
+        Ok(Self {
+            folder,
+            counter: AtomicU64::new(0),
+            unsynced: Mutex::default(),
+            collecting: Mutex::default(),
+        })
     }
 
     fn path(&self, digest: Digest) -> Utf8PathBuf {
@@ -67,10 +77,10 @@ impl Blobs {
         let digest = Digest::of(bytes);
         // Read, not only looked for: what is stored may be damaged, and now is the time to
         // mend that.
-        if self.get(digest)?.is_some() {
+        let path = self.path(digest);
+        if self.get(digest)?.is_some() && self.freshen(&path)? {
             return Ok(digest);
         }
-        let path = self.path(digest);
         let folder = path.parent().unwrap_or(&self.folder);
         let n = self.counter.fetch_add(1, Ordering::Relaxed);
         let temp = folder.join(format!("{}-{n}.tmp", std::process::id()));
@@ -132,16 +142,10 @@ impl Blobs {
                 let path = entry.path();
                 let hex = format!("{}{}", folder.file_name(), entry.file_name());
                 let Ok(metadata) = entry.metadata() else { continue };
-                let mtime =
-                    metadata.modified().ok().and_then(|it| it.duration_since(UNIX_EPOCH).ok());
-                let mtime_ms = mtime.and_then(|it| u64::try_from(it.as_millis()).ok()).unwrap_or(0);
+                let mtime_ms = mtime_ms(&metadata);
                 if let Ok(digest) = hex.parse() {
                     found.push(BlobInfo { digest, size: metadata.len(), mtime_ms });
-                } else if path.extension() == Some("tmp")
-                    && mtime
-                        .and_then(|it| it.as_secs().checked_add(3600))
-                        .is_none_or(|it| it < now_s())
-                {
+                } else if path.extension() == Some("tmp") && mtime_ms / 1000 + 3600 < now_s() {
                     fs::remove_file(path).map_err(StoreError::io(path))?;
                 }
             }
@@ -149,14 +153,50 @@ impl Blobs {
         Ok(found)
     }
 
-    pub(super) fn remove(&self, digest: Digest) -> Result<(), StoreError> {
+    /// Makes a stored text count as new, so that it isn't collected before somebody names
+    /// it. Returns false if it is gone.
+    fn freshen(&self, path: &Utf8Path) -> Result<bool, StoreError> {
+        let _collecting = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let freshen = || {
+            let now = SystemTime::now();
+            let mtime = fs::metadata(path)?.modified()?;
+            if now.duration_since(mtime).is_ok_and(|age| FRESH < age) {
+                File::open(path)?.set_modified(now)?;
+            }
+            Ok(())
+        };
+        match freshen() {
+            Ok(()) => Ok(true),
+            Err(error) if io::Error::kind(&error) == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::io(path)(error)),
+        }
+    }
+
+    /// Removes a text that nobody has put since `before`, in milliseconds since 1970.
+    /// Returns whether it did.
+    pub(super) fn remove_unused(&self, digest: Digest, before: u64) -> Result<bool, StoreError> {
         let path = self.path(digest);
-        fs::remove_file(&path).map_err(StoreError::io(path))
+        let _collecting = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mtime_ms = match fs::metadata(&path) {
+            Ok(metadata) => mtime_ms(&metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(StoreError::io(path)(error)),
+        };
+        if before < mtime_ms {
+            return Ok(false);
+        }
+        fs::remove_file(&path).map_err(StoreError::io(path))?;
+        Ok(true)
     }
 }
 
+fn mtime_ms(metadata: &fs::Metadata) -> u64 {
+    let mtime = metadata.modified().ok().and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    mtime.and_then(|it| u64::try_from(it.as_millis()).ok()).unwrap_or(0)
+}
+
 fn now_s() -> u64 {
-    std::time::SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs())
 }
 
 fn read_dir(path: &Utf8Path) -> Result<Vec<camino::Utf8DirEntry>, StoreError> {

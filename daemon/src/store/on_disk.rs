@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,9 @@ use super::record::{
 use super::{Batch, HistoryEntry, Store, StoreError, root_id};
 use crate::sync::Digest;
 
+/// How many entries are forgotten at once. Others can store something in between.
+const PORTION: usize = 256;
+
 /// The store in the user's state folder.
 #[derive(Debug)]
 pub struct DiskStore {
@@ -26,6 +30,8 @@ pub struct DiskStore {
     blobs: Blobs,
     /// Numbers of entries are given out while this is held.
     writing: Mutex<()>,
+    /// How often a history was moved to another name.
+    n_renames: AtomicU64,
     folder: Utf8PathBuf,
     _lock: StateLock,
 }
@@ -74,7 +80,14 @@ impl DiskStore {
             }
             Err(error) => return Err(error),
         };
-        let store = Self { index, blobs, writing: Mutex::new(()), folder, _lock: lock };
+        let store = Self {
+            index,
+            blobs,
+            writing: Mutex::new(()),
+            n_renames: AtomicU64::new(0),
+            folder,
+            _lock: lock,
+        };
         Ok((store, opened))
     }
 
@@ -114,6 +127,18 @@ impl DiskStore {
         match parse_history_key(&key) {
             Some((_, seq)) => Ok(seq),
             None => Err(self.index.damaged("a key of the history makes no sense")),
+        }
+    }
+
+    /// Returns the texts that the history names.
+    fn named(&self) -> Result<BTreeSet<Digest>, StoreError> {
+        loop {
+            let before = self.n_renames.load(Ordering::SeqCst);
+            let entries = self.entries(HISTORY)?;
+            // A history that moved from behind to before this reader was not seen.
+            if self.n_renames.load(Ordering::SeqCst) == before {
+                return Ok(entries.into_iter().map(|(_, it)| it.version.digest).collect());
+            }
         }
     }
 
@@ -165,7 +190,9 @@ impl Store for DiskStore {
                 .map_err(|error| StoreError::io(&self.folder)(error.into()))?;
             changes.put(&history_key(source, last + 1), &value);
         }
-        self.index.apply(changes)
+        self.index.apply(changes)?;
+        self.n_renames.fetch_add(batch.rename.len() as u64, Ordering::SeqCst);
+        Ok(())
     }
 
     fn history(&self, source: &str) -> Result<Vec<HistoryEntry>, StoreError> {
@@ -203,35 +230,37 @@ impl Store for DiskStore {
         live: &BTreeSet<Digest>,
         now: u64,
     ) -> Result<Collected, StoreError> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let blobs = self.blobs.list()?;
         let sizes: BTreeMap<Digest, u64> = blobs.iter().map(|it| (it.digest, it.size)).collect();
         let entries = self.entries(HISTORY)?;
         let size = |digest| sizes.get(&digest).copied().unwrap_or(0);
         let forgotten = collect::choose(&entries, keep, now, size);
-        let mut changes = Changes::default();
-        let mut named = live.clone();
-        for (source, entry) in &entries {
-            if forgotten.contains(&(source.clone(), entry.seq)) {
-                changes.remove(&history_key(source, entry.seq));
-            } else {
-                named.insert(entry.version.digest);
-            }
-        }
+        drop(entries);
         // First the names, then the texts: a name without a text would be a broken promise.
-        self.index.apply(changes)?;
+        let forgotten: Vec<(String, u64)> = forgotten.into_iter().collect();
+        for portion in forgotten.chunks(PORTION) {
+            let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut changes = Changes::default();
+            for (source, seq) in portion {
+                changes.remove(&history_key(source, *seq));
+            }
+            self.index.apply(changes)?;
+        }
+        let mut named = self.named()?;
+        named.extend(live);
         let mut collected = Collected { entries: forgotten.len(), ..Collected::default() };
         let rebuilt = self.rebuilt_at()?;
         for blob in blobs {
             let rescued =
                 rebuilt.is_some_and(|at| blob.mtime_ms <= at && now.saturating_sub(at) < RESCUE_MS);
-            let is_fresh = now.saturating_sub(blob.mtime_ms) < GRACE_MS;
-            if named.contains(&blob.digest) || rescued || is_fresh {
+            if named.contains(&blob.digest) || rescued {
                 continue;
             }
-            self.blobs.remove(blob.digest)?;
-            collected.blobs += 1;
-            collected.bytes += blob.size;
+            // Looked at again: somebody may have stored the same text by now.
+            if self.blobs.remove_unused(blob.digest, now.saturating_sub(GRACE_MS))? {
+                collected.blobs += 1;
+                collected.bytes += blob.size;
+            }
         }
         Ok(collected)
     }

@@ -45,6 +45,7 @@ fn version(time_ms: u64, replica: &str, text: &str) -> NewEntry {
         digest: Digest::of(text.as_bytes()),
         len: text.len() as u64,
         reason: "replaced".to_owned(),
+        revision: None,
     }
 }
 
@@ -126,7 +127,7 @@ fn collecting_forgets_versions_and_then_texts() {
         }
         let base = store.put_blob(b"base").unwrap();
         store.put_blob(b"orphan").unwrap();
-        let keep = Keep { newest: 2, age_ms: 0, bytes: 1000 };
+        let keep = Keep { min_versions: 2, age_ms: 0, bytes: 1000, ..Keep::default() };
         // Tomorrow, when nothing is fresh any more.
         let now = super::on_disk::now_ms() + 2 * 86_400_000;
         let collected = store.collect(&keep, &BTreeSet::from([base]), now).unwrap();

@@ -206,11 +206,18 @@ fn moved_cells(
             sequence.push((*key, old_pos[key]));
         }
     }
+    let positions: Vec<usize> = sequence.iter().map(|(_, pos)| *pos).collect();
+    let stays = longest_run(&positions);
+    sequence.iter().zip(stays).filter(|(_, stays)| !stays).map(|((key, _), _)| *key).collect()
+}
+
+/// Says of each number whether it belongs to the longest run that grows.
+pub(crate) fn longest_run(numbers: &[usize]) -> Vec<bool> {
     // Patience sorting: `tails[n]` ends the best run of length n + 1.
     let mut tails: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = vec![None; sequence.len()];
-    for (idx, &(_, pos)) in sequence.iter().enumerate() {
-        let len = tails.partition_point(|&tail| sequence[tail].1 < pos);
+    let mut before: Vec<Option<usize>> = vec![None; numbers.len()];
+    for (idx, &number) in numbers.iter().enumerate() {
+        let len = tails.partition_point(|&tail| numbers[tail] < number);
         before[idx] = len.checked_sub(1).map(|len| tails[len]);
         if len == tails.len() {
             tails.push(idx);
@@ -218,11 +225,11 @@ fn moved_cells(
             tails[len] = idx;
         }
     }
-    let mut stays = vec![false; sequence.len()];
+    let mut stays = vec![false; numbers.len()];
     let mut idx = tails.last().copied();
     while let Some(at) = idx {
         stays[at] = true;
         idx = before[at];
     }
-    sequence.iter().zip(stays).filter(|(_, stays)| !stays).map(|((key, _), _)| *key).collect()
+    stays
 }

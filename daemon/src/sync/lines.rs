@@ -58,6 +58,54 @@ pub fn merge_lines(base: &str, ours: &str, theirs: &str) -> Option<String> {
     Some(res.join("\n"))
 }
 
+/// What happened to a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineChange {
+    /// Both texts have it.
+    Same,
+    /// Only the old text has it.
+    Removed,
+    /// Only the new text has it.
+    Added,
+    /// Lines that both texts have were left out here.
+    Gap,
+}
+
+/// How many lines around a difference are shown.
+const CONTEXT: usize = 3;
+
+/// Returns the lines in which two texts differ, with some around them.
+pub fn diff_lines<'a>(before: &'a str, after: &'a str) -> Vec<(LineChange, &'a str)> {
+    let [old, new] = [before, after].map(|it| if it.is_empty() { Vec::new() } else { lines(it) });
+    let mut res = Vec::new();
+    let mut done = 0;
+    let hunks = hunks(&old, &new);
+    for hunk in &hunks {
+        let same = &old[done..hunk.before.start];
+        let (head, tail) =
+            if done == 0 && res.is_empty() { (0, CONTEXT) } else { (CONTEXT, CONTEXT) };
+        push_same(&mut res, same, head, tail);
+        res.extend(old[hunk.before.clone()].iter().map(|it| (LineChange::Removed, *it)));
+        res.extend(new[hunk.after.clone()].iter().map(|it| (LineChange::Added, *it)));
+        done = hunk.before.end;
+    }
+    if !hunks.is_empty() {
+        push_same(&mut res, &old[done..], CONTEXT, 0);
+    }
+    res
+}
+
+/// Pushes the first and the last of equal lines, and a gap for the rest.
+fn push_same<'a>(res: &mut Vec<(LineChange, &'a str)>, same: &[&'a str], head: usize, tail: usize) {
+    if same.len() <= head + tail {
+        res.extend(same.iter().map(|it| (LineChange::Same, *it)));
+        return;
+    }
+    res.extend(same[..head].iter().map(|it| (LineChange::Same, *it)));
+    res.push((LineChange::Gap, ""));
+    res.extend(same[same.len() - tail..].iter().map(|it| (LineChange::Same, *it)));
+}
+
 struct Hunk {
     before: Range<usize>,
     after: Range<usize>,

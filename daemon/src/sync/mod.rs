@@ -13,6 +13,7 @@ pub mod merge;
 pub mod pairing;
 mod parts;
 pub mod reconcile;
+pub mod resolve;
 pub mod safety;
 pub mod stale;
 
