@@ -41,7 +41,7 @@ pub struct Diagnostic {
 pub enum DiagnosticCode {
     /// The code of a cell is not Python.
     SyntaxError,
-    /// A cell has lines that only IPython understands, and that can't be told from
+    /// A cell has lines that only `IPython` understands, and that can't be told from
     /// code or prose, so that they are not commented for marimo.
     IpythonSyntax,
     /// marimo would delete something from its script when it saves.
@@ -152,7 +152,7 @@ pub fn diagnose(document: &dyn Document) -> Vec<Diagnostic> {
     graph::find(&cells, &mut res);
     order::find(&cells, &mut res);
     let start = |it: &Diagnostic| it.places.first().map(|it| (it.cell, it.cell_line));
-    res.sort_by(|a, b| (a.severity, start(a), a.code).cmp(&(b.severity, start(b), b.code)));
+    res.sort_by_key(|it| (it.severity, start(it), it.code));
     res
 }
 

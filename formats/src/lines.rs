@@ -84,8 +84,7 @@ impl<'a> LineCount<'a> {
         if offset < self.offset {
             (self.offset, self.n_breaks) = (0, 0);
         }
-        let passed = &self.text.as_bytes()[self.offset..offset.min(self.text.len())];
-        self.n_breaks += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.n_breaks += self.text[self.offset..offset].matches('\n').count();
         self.offset = offset;
         self.n_breaks
     }

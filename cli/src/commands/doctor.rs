@@ -38,7 +38,7 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs) -> Result<Outcome, CliErro
     let (target, outside) = Target::find_any(global, &args.paths)?;
     let options = target.options()?;
     let status = status_of_all(&target)?;
-    let mut paths = target.paths.clone();
+    let mut paths = target.paths;
     paths.extend(outside);
     let report = doctor::examine(&options, &status, &paths)?;
     if args.json {
@@ -73,11 +73,9 @@ fn text(global: &Global, report: &DoctorReport, is_asked: bool) -> String {
     for finding in report.findings.iter().filter(is_shown) {
         row(&mut table, finding.severity, &finding.code, &finding.message);
     }
-    if !global.quiet {
-        system(&mut table, report);
-    }
     text.push_str(&table.print());
     if !global.quiet {
+        text.push_str(&system(report));
         text.push_str(&summary(report));
     }
     text
@@ -101,8 +99,11 @@ fn of_file(file: &FileReport, with_notes: bool) -> String {
         None => "not synced".to_owned(),
         Some(notebook) => part(file, notebook),
     };
-    let rows: String = rows.lines().map(|line| format!("  {line}\n")).collect();
-    format!("{}  {QUIET}{}{QUIET:#}\n{rows}", escape(file.path.as_str()), escape(&state))
+    let mut text = format!("{}  {QUIET}{}{QUIET:#}\n", escape(file.path.as_str()), escape(&state));
+    for row in rows.lines() {
+        text.extend(["  ", row, "\n"]);
+    }
+    text
 }
 
 /// The state of a notebook, and what the file is in it.
@@ -139,9 +140,10 @@ fn row(table: &mut Table, severity: Severity, code: &str, message: &str) {
     table.row([(style, &format!("{label:7}")), (QUIET, &format!("{code:19}")), (PLAIN, message)]);
 }
 
-fn system(table: &mut Table, report: &DoctorReport) {
+fn system(report: &DoctorReport) -> String {
+    let mut table = Table::default();
     let mut fact = |label: &str, value: String| {
-        table.row([(QUIET, &format!("{label:7}")), (PLAIN, &value), (PLAIN, "")]);
+        table.row([(QUIET, label), (PLAIN, value.as_str())]);
     };
     fact("root", report.root.to_string());
     let daemon = match (report.daemon.running, report.daemon.pid) {
@@ -163,6 +165,7 @@ fn system(table: &mut Table, report: &DoctorReport) {
         };
         fact("files", format!("{how} in {}", it.folder));
     }
+    table.print()
 }
 
 fn watching(report: &DoctorReport) -> String {

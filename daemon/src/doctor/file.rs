@@ -73,7 +73,7 @@ impl Examiner<'_> {
             Err(finding) => report.findings.push(finding),
         }
         report.diagnostics.extend(self.of_marimo_shadow(path, status));
-        report.findings.extend(self.written_in_place(&absolute));
+        report.findings.extend(written_in_place(&absolute));
         report.findings.extend(tools::of_path(&self.options.root, path));
         report.notebook = Some(status.clone());
         report
@@ -160,24 +160,22 @@ impl Examiner<'_> {
             }
         }
     }
+}
 
-    /// Says if the file can't be replaced, and is written in place instead.
-    fn written_in_place(&self, path: &Utf8Path) -> Vec<Finding> {
-        let Ok(metadata) = path.metadata() else { return Vec::new() };
-        let mut reasons: Vec<String> = Vec::new();
-        if 1 < metadata.nlink() {
-            reasons.push(format!("it has {} hard links", metadata.nlink()));
-        }
-        let folder = path.parent().and_then(|it| it.metadata().ok());
-        if folder.is_some_and(|it| it.dev() != metadata.dev()) {
-            reasons.push("it is a mount of its own".to_owned());
-        }
-        let message = |reason: String| {
-            format!("{reason}, so it is written in place, and its versions are not in the history")
-        };
-        let finding = |it| Finding::new("in-place", Severity::Note, message(it));
-        reasons.into_iter().map(finding).collect()
-    }
+/// Says if a file can't be replaced, and is written in place instead.
+fn written_in_place(path: &Utf8Path) -> Option<Finding> {
+    let metadata = path.metadata().ok()?;
+    let folder = path.parent()?.metadata().ok()?;
+    let reason = if 1 < metadata.nlink() {
+        format!("it has {} hard links", metadata.nlink())
+    } else if folder.dev() != metadata.dev() {
+        "it is a mount of its own".to_owned()
+    } else {
+        return None;
+    };
+    let message =
+        format!("{reason}, so it is written in place, and its versions are not in the history");
+    Some(Finding::new("in-place", Severity::Note, message))
 }
 
 impl FileReport {

@@ -213,7 +213,9 @@ fn components(nodes: &[Node<'_>]) -> Vec<Vec<usize>> {
             if order[idx] == Some(low[idx]) {
                 let at = open.iter().rposition(|it| *it == idx).unwrap_or(0);
                 let mut component = open.split_off(at);
-                component.iter().for_each(|it| is_open[*it] = false);
+                for idx in &component {
+                    is_open[*idx] = false;
+                }
                 component.sort_unstable();
                 if 1 < component.len() {
                     res.push(component);
@@ -230,7 +232,9 @@ fn private_names(code_cells: &[CodeCell<'_>], res: &mut Vec<Diagnostic>) {
     let mut binders: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for cell in code_cells {
         let bound = cell.usage.iter().flat_map(|it| it.bound.keys());
-        for name in bound.filter(|name| crate::python::is_private(name)) {
+        // `_` is for what nobody wants, and in IPython the last output.
+        let is_private = |name: &&String| crate::python::is_private(name) && *name != "_";
+        for name in bound.filter(is_private) {
             binders.entry(name).or_default().push(cell.number());
         }
     }

@@ -1,4 +1,4 @@
-//! What only IPython understands.
+//! What only `IPython` understands.
 
 use std::collections::BTreeSet;
 

@@ -206,7 +206,9 @@ impl<'a> Reader<'a> {
             self.visit_expr(&first.iter);
         }
         let mut targets = Targets::default();
-        generators.iter().for_each(|it| targets.visit_expr(&it.target));
+        for it in generators {
+            targets.visit_expr(&it.target);
+        }
         self.frames.push(Frame::Inline(targets.0));
         for (idx, it) in generators.iter().enumerate() {
             if 0 < idx {
@@ -214,7 +216,9 @@ impl<'a> Reader<'a> {
             }
             it.ifs.iter().for_each(|it| self.visit_expr(it));
         }
-        elements.iter().for_each(|it| self.visit_expr(it));
+        for it in elements {
+            self.visit_expr(it);
+        }
         self.frames.pop();
     }
 }
