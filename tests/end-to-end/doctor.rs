@@ -98,7 +98,7 @@ fn a_fine_folder_has_no_problems_with_and_without_a_daemon() {
     assert_eq!(report["watching"]["folders"], 3);
     assert_eq!(report["file_systems"][0]["method"], "exchange");
     let output = sandbox.run(&["doctor"]);
-    assert!(output.contains(&format!("daemon   process {}", daemon.pid())), "{output}");
+    assert!(output.contains(&format!("daemon  process {}", daemon.pid())), "{output}");
     assert!(output.ends_with("1 notebook: no problems\n"), "{output}");
 
     // The probe leaves nothing behind, and a copy is known as one.
