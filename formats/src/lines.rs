@@ -15,7 +15,10 @@ pub(crate) fn trim(text: &str) -> &str {
 
 /// Returns the text without blanks at its start (`str.lstrip`).
 pub(crate) fn trim_start(text: &str) -> &str {
-    text.trim_start_matches(is_space)
+    match text.as_bytes().first() {
+        Some(b'!'..=b'~') => text,
+        _ => text.trim_start_matches(is_space),
+    }
 }
 
 /// Returns the text without blanks at its end (`str.rstrip`).
@@ -46,19 +49,25 @@ impl LineSpan {
 /// Returns the lines of a text (`str.splitlines`): also a form feed and other
 /// separators end a line, and a break at the end of the text starts no new one.
 pub(crate) fn line_spans(text: &str) -> Vec<LineSpan> {
+    let bytes = text.as_bytes();
     let mut res = Vec::new();
     let mut start = 0;
-    let mut chars = text.char_indices().peekable();
-    while let Some((end, char)) = chars.next() {
-        if !is_line_break(char) {
-            continue;
-        }
-        let mut next = end + char.len_utf8();
-        if char == '\r' && chars.next_if(|&(_, char)| char == '\n').is_some() {
-            next += 1;
-        }
-        res.push(LineSpan { start, end, next });
-        start = next;
+    let mut at = 0;
+    while at < bytes.len() {
+        // Those of `is_line_break`, byte by byte: this is where much of a conversion's time went.
+        let len = match &bytes[at..] {
+            [b'\r', b'\n', ..] => 2,
+            [b'\n' | b'\r' | 0x0b | 0x0c | 0x1c..=0x1e, ..] => 1,
+            [0xc2, 0x85, ..] => 2,
+            [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        res.push(LineSpan { start, end: at, next: at + len });
+        at += len;
+        start = at;
     }
     if start < text.len() {
         res.push(LineSpan { start, end: text.len(), next: text.len() });
@@ -118,6 +127,14 @@ mod tests {
         assert_eq!(split_lines("a\n\nb"), ["a", "", "b"]);
         assert_eq!(split_lines("a\r\nb\rc\r\r\nd"), ["a", "b", "c", "", "d"]);
         assert_eq!(split_lines("a\u{c}b\u{2028}c\u{1f}d\u{85}"), ["a", "b", "c\u{1f}d"]);
+    }
+
+    #[test]
+    fn all_line_breaks_end_a_line() {
+        for char in (0..=char::MAX as u32).filter_map(char::from_u32) {
+            let text = format!("a{char}b");
+            assert_eq!(split_lines(&text).len() == 2, is_line_break(char), "{char:?}");
+        }
     }
 
     #[test]

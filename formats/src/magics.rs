@@ -72,38 +72,80 @@ pub(crate) fn uncomment_line(line: &str, language: &str) -> String {
 /// So that a comment which looks like a commented magic is commented once more,
 /// and comes back as it was.
 pub(crate) fn is_magic(line: &str, language: &str, magics: Magics) -> bool {
-    let language = languages::usual_name(language);
-    if matches!(language.as_str(), "matlab" | "jenner" | "logtalk") {
-        return false;
+    Rules::of(language).is_some_and(|rules| rules.is_magic(line, magics))
+}
+
+/// What a magic looks like in a language.
+#[derive(Debug, Clone, Copy)]
+struct Rules {
+    kind: Kind,
+    comment: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Python,
+    Rust,
+    CSharp,
+    Go,
+    Other,
+}
+
+impl Rules {
+    /// Returns those of a language, or `None` if nothing is a magic in it.
+    fn of(language: &str) -> Option<Self> {
+        let language = languages::usual_name(language);
+        let kind = match language.as_str() {
+            "matlab" | "jenner" | "logtalk" => return None,
+            "python" => Kind::Python,
+            "rust" => Kind::Rust,
+            "csharp" => Kind::CSharp,
+            "go" => Kind::Go,
+            _ => Kind::Other,
+        };
+        Some(Self { kind, comment: languages::comment(&language)? })
     }
-    let Some(comment) = languages::comment(&language) else { return false };
-    let spaced = percent_magic(trim_start(line), comment);
-    let (magic, forced) = match language.as_str() {
-        // For these two, jupytext looks for `noescape` where it means `escape`.
-        "rust" | "csharp" => {
-            let magic = strip_comments(line, comment)
-                .strip_prefix(if language == "rust" { ":" } else { "#!" })
-                .and_then(strip_letter);
-            (magic, magic.is_some_and(|rest| has_mark(rest, comment, "noescape")))
+
+    fn is_magic(self, line: &str, magics: Magics) -> bool {
+        let Self { kind, comment } = self;
+        // Most lines of most notebooks.
+        if matches!(kind, Kind::Python | Kind::Other)
+            && !line.bytes().any(|byte| matches!(byte, b'%' | b'!' | b'?'))
+        {
+            let has_aliases = matches!(magics, Magics::All | Magics::Unmistakable);
+            return kind == Kind::Python && has_aliases && is_alias(line);
         }
-        "go" => {
-            let rest = strip_comments(line, comment);
-            let shell = rest.strip_prefix('!').map(|it| it.strip_prefix('*').unwrap_or(it));
-            let magic = shell.and_then(strip_letter).or_else(|| percent_magic(line, comment));
-            (magic, spaced.is_some_and(|rest| has_mark(rest, comment, "escape")))
+        let spaced = percent_magic(trim_start(line), comment);
+        let (magic, forced) = match kind {
+            // For these two, jupytext looks for `noescape` where it means `escape`.
+            Kind::Rust | Kind::CSharp => {
+                let magic = strip_comments(line, comment)
+                    .strip_prefix(if kind == Kind::Rust { ":" } else { "#!" })
+                    .and_then(strip_letter);
+                (magic, magic.is_some_and(|rest| has_mark(rest, comment, "noescape")))
+            }
+            Kind::Go => {
+                let rest = strip_comments(line, comment);
+                let shell = rest.strip_prefix('!').map(|it| it.strip_prefix('*').unwrap_or(it));
+                let magic = shell.and_then(strip_letter).or_else(|| percent_magic(line, comment));
+                (magic, spaced.is_some_and(|rest| has_mark(rest, comment, "escape")))
+            }
+            Kind::Python | Kind::Other => {
+                (spaced, spaced.is_some_and(|rest| has_mark(rest, comment, "escape")))
+            }
+        };
+        if forced {
+            return true;
         }
-        _ => (spaced, spaced.is_some_and(|rest| has_mark(rest, comment, "escape"))),
-    };
-    if forced {
-        return true;
+        let is_refused = spaced.is_some_and(|rest| has_mark(rest, comment, "noescape"));
+        if magics == Magics::Marked || is_refused {
+            return false;
+        }
+        magic.is_some()
+            || (kind == Kind::Python
+                && (is_python_magic(line, magics)
+                    || (magics == Magics::All && is_help_suffix(line))))
     }
-    let is_refused = spaced.is_some_and(|rest| has_mark(rest, comment, "noescape"));
-    if magics == Magics::Marked || is_refused {
-        return false;
-    }
-    magic.is_some()
-        || (language == "python"
-            && (is_python_magic(line, magics) || (magics == Magics::All && is_help_suffix(line))))
 }
 
 /// Whether a command goes on in the next line.
@@ -117,11 +159,12 @@ fn edit_lines(
     magics: Magics,
     edit: impl Fn(&str, bool) -> String,
 ) {
+    let Some(rules) = Rules::of(language) else { return };
     let mut scanner = StringScanner::new(language);
     let mut is_continuation = false;
     for line in lines {
         let mut edited = None;
-        if !scanner.is_quoted() && (is_continuation || is_magic(line, language, magics)) {
+        if !scanner.is_quoted() && (is_continuation || rules.is_magic(line, magics)) {
             edited = Some(edit(line, is_continuation));
             is_continuation = language == "python" && is_continued(line);
         }

@@ -28,11 +28,13 @@ impl StringScanner {
 
     /// Reads one line, without its line break.
     pub(crate) fn read_line(&mut self, line: &str) {
-        if !self.has_strings {
+        // Without a quote nothing opens or closes, in a comment or not.
+        if !self.has_strings || !line.bytes().any(|byte| byte == b'"' || byte == b'\'') {
             return;
         }
         let starts_comment =
             |text: &str| self.comment.is_some_and(|comment| text.starts_with(comment));
+        let first = self.comment.and_then(|comment| comment.bytes().next());
         if !self.is_quoted() && starts_comment(trim_start(line)) {
             return;
         }
@@ -43,9 +45,9 @@ impl StringScanner {
         let mut triple_at: Option<usize> = None;
         for (at, &byte) in bytes.iter().enumerate() {
             if byte != b'"' && byte != b'\'' {
-                if single.is_none()
+                if Some(byte) == first
+                    && single.is_none()
                     && self.triple.is_none()
-                    && line.is_char_boundary(at)
                     && starts_comment(&line[at..])
                 {
                     break;

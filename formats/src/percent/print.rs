@@ -121,10 +121,10 @@ pub(super) fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> 
     }
     // Another cell follows, and what could close a fence that stays open.
     text.push_str("\n\n# %%\n");
-    for char in ["`", "~"] {
-        let longest = cell.source.split(|it| !char.starts_with(it)).map(str::len).max();
+    for (char, fence) in [('`', "`"), ('~', "~")] {
+        let longest = cell.source.split(|it| it != char).map(str::len).max();
         text.push_str("# ");
-        text.push_str(&char.repeat(longest.unwrap_or(0).max(3)));
+        text.push_str(&fence.repeat(longest.unwrap_or(0).max(3)));
         text.push('\n');
     }
     let regions = read(&text, &line_spans(&text), 0, context);
