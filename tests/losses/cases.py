@@ -21,6 +21,8 @@ class Case:
     function: Callable
     # The daemon stops and forgets what the files agreed on at the function's `yield`.
     without_base: bool
+    # Whether it is also done to files that jupytext has paired: the script beside the notebook.
+    paired: bool
 
     @property
     def name(self):
@@ -34,11 +36,11 @@ class Case:
 CASES = []
 
 
-def case(id="", *, nbsync, jupytext="", without_base=False):
+def case(id="", *, nbsync, jupytext="", without_base=False, paired=True):
     """Makes a function a case. It gets a `Pair` of its own."""
 
     def add(function):
-        CASES.append(Case(id, jupytext, nbsync, function, without_base))
+        CASES.append(Case(id, jupytext, nbsync, function, without_base, paired))
         return function
 
     return add

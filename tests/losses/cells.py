@@ -56,6 +56,7 @@ def insert_between_two_edited_cells(pair):
     "S17",
     jupytext="the first one's id and outputs stay, although it is the one that was deleted",
     nbsync="id and outputs of the other one stay",
+    paired=False,
 )
 def one_of_two_equal_cells_deleted(pair):
     for no, gone in enumerate(("cell-first", "cell-second")):
@@ -89,6 +90,7 @@ def text_with_an_attachment(pair):
     "S23",
     jupytext="removed in the notebook",
     nbsync="removed in the notebook, and nothing else of the cell",
+    paired=False,
 )
 def tag_removed(pair):
     cells = [code_cell("a", 1), code_cell("b", 2)]
@@ -109,6 +111,7 @@ def tag_removed(pair):
     jupytext="the script splits the cell; its next edit writes the split to the notebook, and the "
     "comment is gone",
     nbsync="the cell of the notebook stays one cell with its comment, whatever else is edited",
+    paired=False,
 )
 def marker_in_a_cell(pair):
     cells = [code_cell("a", 1), code_cell("b", 2)]
@@ -183,6 +186,7 @@ def markdown_becomes_code(pair):
     "S52",
     jupytext="puts the keys of a marker line in another order after a save of the notebook",
     nbsync="the marker line stays as it is",
+    paired=False,
 )
 def order_of_metadata(pair):
     text = new_markdown_cell("Text", id="cell-text")

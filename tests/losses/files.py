@@ -51,6 +51,7 @@ def deleted_script(pair):
     "S19",
     jupytext="makes it again, without ids and outputs",
     nbsync="of a script: makes it again, with ids and outputs",
+    paired=False,
 )
 def deleted_notebook_of_a_script(pair):
     script = pair.other("script.py", "# %%\na = 1\nprint(a)\n\n# %%\nb = 2\n")
@@ -70,6 +71,7 @@ def deleted_notebook_of_a_script(pair):
     "S20",
     jupytext="the notebook gets the cells of the branch, and keeps outputs by their text",
     nbsync="the notebook gets the cells of the branch; ids and outputs stay with their cells",
+    paired=False,
 )
 def git_switch_of_a_script(pair):
     script = pair.other("script.py", "# %%\na = 1\nprint(a)\n\n# %%\nb = 2\nprint(b)\n")
@@ -130,6 +132,7 @@ def byte_order_mark(pair):
     "S28",
     jupytext="puts a file in the place of the link",
     nbsync="the link stays, the file that it leads to has the edit",
+    paired=False,
 )
 def link(pair):
     target = pair.folder / "linked" / "data.json"
@@ -164,6 +167,7 @@ def mode(pair):
     "S33",
     jupytext="gives the new cell an id, which nbformat 4.4 does not have",
     nbsync="the new cell has no id",
+    paired=False,
 )
 def new_cell_in_nbformat_4_4(pair):
     nb = sample()
@@ -184,6 +188,7 @@ def new_cell_in_nbformat_4_4(pair):
     "S51",
     jupytext="a touch of the script rewrites the whole notebook in nbformat's layout",
     nbsync="a touch does nothing; an edit changes the line that was edited",
+    paired=False,
 )
 def layout_of_another_tool(pair):
     text = dumps(sample(), indent=2)
@@ -201,6 +206,7 @@ def layout_of_another_tool(pair):
     "S40",
     jupytext="the file at the old place stays, and is never updated again",
     nbsync="the files at the old place stay, and stay in sync as long as they are there",
+    paired=False,
 )
 def other_layout(pair):
     root = pair.daemon.root.with_name("other_layout")
@@ -221,7 +227,7 @@ def other_layout(pair):
 # --- beyond the study ------------------------------------------------------------------------------
 
 
-@case(nbsync="the new name has all copies, with the edits that the old one had")
+@case(nbsync="the new name has all copies, with the edits that the old one had", paired=False)
 def renamed_notebook(pair):
     pair.edit("percent", "a = 1", "a = 10")
     pair.flush()
@@ -232,7 +238,7 @@ def renamed_notebook(pair):
     renamed.cells_kept()
 
 
-@case(nbsync="everything comes along, and goes on at the new place")
+@case(nbsync="everything comes along, and goes on at the new place", paired=False)
 def renamed_folder(pair):
     os.rename(pair.folder, pair.folder.with_name("new_name"))
     pair.daemon.flush()

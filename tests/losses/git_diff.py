@@ -32,7 +32,10 @@ EDITS = {
 POSITIONS = (0, 50, 99)
 
 
-@case(nbsync="git shows the lines of that cell's source that were edited, and nothing else")
+@case(
+    nbsync="git shows the lines of that cell's source that were edited, and nothing else",
+    paired=False,
+)
 def diff_of_one_edited_cell(pair):
     pair.git("init", "--quiet")
     for no, (style, dump) in enumerate(STYLES.items()):

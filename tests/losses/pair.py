@@ -19,6 +19,7 @@ class Pair:
         self.name = name
         self.find(f"{folder.relative_to(daemon.root)}/{source}")
         self.first = {format: self.read(format) for format in self.paths}
+        self.first_ids = self.ids()
 
     def find(self, source):
         """Takes the replicas of this source for those of the case."""

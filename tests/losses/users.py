@@ -16,7 +16,10 @@ def edit_of_a_cell(pair):
     pair.cells_kept()
 
 
-@case(nbsync="a PEP 723 block above all cells is in all copies; an edit elsewhere leaves it there")
+@case(
+    nbsync="a PEP 723 block above all cells is in all copies; an edit elsewhere leaves it there",
+    paired=False,
+)
 def pep_723(pair):
     block = '# /// script\n# dependencies = ["numpy"]\n# ///'
     text = f"{block}\n\n# %%\nimport numpy as np\n\n# %%\nnp.arange(3)\n"
@@ -115,12 +118,15 @@ if __name__ == "__main__":
 '''
 
 
-@case(nbsync="percent -> ipynb -> percent gives the same bytes, with a PEP 723 block")
+@case(nbsync="percent -> ipynb -> percent gives the same bytes, with a PEP 723 block", paired=False)
 def percent_there_and_back(pair):
     there_and_back(pair, "percent", PERCENT, ["ipynb"])
 
 
-@case(nbsync="marimo -> ipynb or percent -> marimo gives the same bytes: names, options, setup, ...")
+@case(
+    nbsync="marimo -> ipynb or percent -> marimo gives the same bytes: names, options, setup, ...",
+    paired=False,
+)
 def marimo_there_and_back(pair):
     there_and_back(pair, "marimo", MARIMO, ["ipynb", "percent"])
 
