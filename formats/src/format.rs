@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot, Violation};
+use crate::{
+    KeptHere, Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot, Violation,
+};
 
 /// A way to write notebooks as text.
 ///
@@ -93,6 +95,14 @@ pub trait Document: fmt::Debug + Send + Sync {
     /// was deleted doesn't say that there is none.
     fn shows_metadata(&self) -> bool {
         true
+    }
+
+    /// What the text stores of its cells beside the notebook, for all cells of the file.
+    fn kept_here(&self) -> Vec<KeptHere> {
+        let cells = 0..self.notebook().cells.len();
+        cells
+            .map(|idx| KeptHere { cell: Some(idx), number: idx + 1, ..KeptHere::default() })
+            .collect()
     }
 
     /// Changes the text so that it has these cells and notebook attributes.

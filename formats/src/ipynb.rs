@@ -13,6 +13,7 @@
 mod cell;
 mod header;
 mod ids;
+mod kept;
 mod metadata;
 mod plan;
 mod print;
@@ -32,8 +33,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Carry, CellPlace, Document, Format, FormatName, Notebook, NotebookAttribute, ParseError,
-    PrintError, Printed, Slot,
+    Carry, CellPlace, Document, Format, FormatName, KeptHere, Notebook, NotebookAttribute,
+    ParseError, PrintError, Printed, Slot,
 };
 
 /// The format of Jupyter. Holds everything, so [`Carry`] makes no difference.
@@ -102,6 +103,10 @@ impl Document for IpynbDocument {
     fn places(&self) -> Vec<CellPlace> {
         let place = |position: &usize| CellPlace { number: position + 1, line: None };
         self.parsed.shown.iter().map(place).collect()
+    }
+
+    fn kept_here(&self) -> Vec<KeptHere> {
+        kept::kept_here(&self.text, &self.parsed)
     }
 
     fn update(

@@ -20,6 +20,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod check;
 mod diagnose;
 mod edit;
 mod error;
@@ -38,6 +39,7 @@ mod script;
 mod string_scanner;
 mod yaml;
 
+pub use check::{CellRef, Changed, Finding, KeptHere, Line, What, check};
 pub use diagnose::{Diagnostic, DiagnosticCode, Place, Severity, Tool, deletions, diagnose};
 pub use edit::{Change, Slot};
 pub use error::{ParseError, ParseErrorKind, PrintError};

@@ -185,3 +185,130 @@ fn a_limit_on_file_sizes_is_an_error_and_leaves_nothing_behind() {
     assert_eq!(sandbox.files(), ["a.py", "old.ipynb"]);
     assert_eq!(sandbox.read("old.ipynb"), "old");
 }
+
+/// A notebook that no other format holds all of.
+const RICH: &str = r#"{
+ "cells": [
+  {"cell_type": "code", "id": "a", "metadata": {"scrolled": true}, "execution_count": 1,
+   "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}], "source": "%time 1"},
+  {"cell_type": "raw", "id": "b", "metadata": {}, "source": "raw"}
+ ],
+ "metadata": {"kernelspec": {"name": "p", "display_name": "P", "language": "python"}},
+ "nbformat": 4,
+ "nbformat_minor": 5
+}
+"#;
+
+#[test]
+fn check_says_what_a_format_cannot_hold_and_writes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.ipynb", RICH);
+    insta::assert_snapshot!(sandbox.run(&["convert", "--check", "a.ipynb"]), @"
+    a.ipynb -> percent: 5 things lost or changed
+      cell 1    code  metadata `scrolled`; a comment there, and back: `%time 1`; 1 output; execution count
+      notebook        ids of 2 cells
+    a.ipynb -> marimo: 6 things lost or changed
+      notebook        metadata `kernelspec`
+      cell 1    code  metadata `scrolled`; a comment there, and back: `%time 1`; 1 output; execution count
+      notebook        ids of 2 cells
+    [exit status: 1]
+    ");
+    let ignored = ["--ignore", "id,outputs,execution_count", "--ignore", "metadata"];
+    let args = [&["convert", "--check", "a.ipynb", "--to", "percent"], &ignored[..]].concat();
+    insta::assert_snapshot!(sandbox.run(&args), @"
+    a.ipynb -> percent: lossless
+      cell 1  code  a comment there, and back: `%time 1`
+    ");
+    assert_eq!(sandbox.files(), ["a.ipynb"]);
+}
+
+#[test]
+fn check_as_json_has_every_finding_with_its_cell() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.ipynb", RICH);
+    let args =
+        ["convert", "--check", "--json", "--to", "percent", "a.ipynb", "--ignore", "commented"];
+    insta::assert_snapshot!(sandbox.run(&args), @r#"
+    {
+      "version": 1,
+      "checks": [
+        {
+          "file": "a.ipynb",
+          "from": "ipynb",
+          "to": "percent",
+          "lossless": false,
+          "findings": [
+            {
+              "cell": 1,
+              "id": "a",
+              "kind": "code",
+              "what": "metadata",
+              "key": "scrolled"
+            },
+            {
+              "cell": 1,
+              "id": "a",
+              "kind": "code",
+              "what": "id"
+            },
+            {
+              "cell": 1,
+              "id": "a",
+              "kind": "code",
+              "what": "outputs",
+              "count": 1
+            },
+            {
+              "cell": 1,
+              "id": "a",
+              "kind": "code",
+              "what": "execution_count"
+            },
+            {
+              "cell": 2,
+              "id": "b",
+              "kind": "raw",
+              "what": "id"
+            }
+          ]
+        }
+      ]
+    }
+    [exit status: 1]
+    "#);
+}
+
+#[test]
+fn check_takes_folders_and_fails_for_what_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("sub/a.ipynb", RICH);
+    sandbox.write("sub/plain.py", "import os\n");
+    sandbox.write("sub/half.ipynb", "{");
+    sandbox.write("sub/__marimo__/nbsync/a.percent.py", PERCENT);
+    let args = ["convert", "--check", ".", "--to", "ipynb"];
+    insta::assert_snapshot!(sandbox.run(&args), @r#"
+    ./sub/a.ipynb -> ipynb: lossless
+    --- stderr
+    error: cannot read `./sub/half.ipynb`
+    caused by: line 1: not valid JSON: expected `"`
+    [exit status: 3]
+    "#);
+}
+
+#[test]
+fn a_folder_is_converted_into_the_same_folders() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in/a.py", PERCENT);
+    sandbox.write("in/deep/b.ipynb", RICH);
+    sandbox.write("in/deep/b.py", PERCENT);
+    sandbox.write("in/deep/plain.py", "import os\n");
+    insta::assert_snapshot!(sandbox.run(&["convert", "in", "--to", "marimo", "-o", "out/"]), @"
+    --- stderr
+    error: cannot convert `in/deep/b.py`: `out/deep/b.py` is of another notebook
+    [exit status: 3]
+    ");
+    assert_eq!(
+        sandbox.files().iter().filter(|it| it.starts_with("out")).collect::<Vec<_>>(),
+        ["out/a.py", "out/deep/b.py"]
+    );
+}

@@ -110,18 +110,22 @@ fn convert_explains_itself() {
 
     Stateless: nothing is paired or watched, and the result holds all that its
     format has a place for. The result goes to stdout, or to the file that `-o`
-    names. Existing files are only replaced with `--force`. Exits with 3 if a
-    notebook can't be read, converted or written.
+    names. Of a folder, all notebooks in it are converted, into the same folders
+    below `-o DIR/`. Existing files are only replaced with `--force`. Exits with 3
+    if a notebook can't be read, converted or written.
 
-    Usage: nbsync convert [OPTIONS] --to <FORMAT> <IN>...
+    With `--check`, says what another format can't hold, cell by cell, and writes
+    nothing.
+
+    Usage: nbsync convert [OPTIONS] <IN>...
 
     Arguments:
       <IN>...
-              The notebooks, or `-` for stdin
+              The notebooks, folders of them, or `-` for stdin
 
     Options:
           --to <FORMAT>
-              The format to convert to
+              The format to convert to; with `--check`, can be repeated
               
               [possible values: ipynb, marimo, hydrogen, percent]
 
@@ -135,6 +139,23 @@ fn convert_explains_itself() {
 
       -f, --force
               Replace existing files
+
+          --check
+              Say what is lost or changed on the way there and back, and write
+              nothing
+              
+              Without `--to`, for ipynb, percent and marimo. Exits with 1 if
+              anything is.
+
+          --ignore <WHAT>
+              What `--check` leaves out, by its name in `--json` (can be repeated)
+              
+              [possible values: outputs, execution_count, id, attachments, metadata,
+              marimo, script, kind, text, split, missing, order, added, layout,
+              commented]
+
+          --json
+              Print what `--check` found as JSON
 
       -h, --help
               Print help (see a summary with '-h')
