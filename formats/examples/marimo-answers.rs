@@ -2,9 +2,10 @@
 //!
 //! One script a line on stdin, as a JSON string; one JSON object a line on
 //! stdout: `regen` is what marimo would save, `ir` what it reads, each an object
-//! with `ok` or `error`.
+//! with `ok` or `error` and the time that it took in `seconds`.
 
 use std::io::{self, BufWriter, Write as _};
+use std::time::Instant;
 
 use nbsync_formats::{ParseError, outline_marimo, regenerate_marimo};
 use serde_json::{Value, json};
@@ -13,16 +14,23 @@ fn main() -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     for line in io::stdin().lines() {
         let text: String = serde_json::from_str(&line?)?;
-        let answer = json!({"regen": result(regenerate_marimo(&text)), "ir": result(ir(&text))});
+        let answer = json!({
+            "regen": result(|| regenerate_marimo(&text)),
+            "ir": result(|| ir(&text)),
+        });
         writeln!(out, "{answer}")?;
     }
     out.flush()
 }
 
-fn result(res: Result<impl Into<Value>, ParseError>) -> Value {
+fn result<T: Into<Value>>(work: impl FnOnce() -> Result<T, ParseError>) -> Value {
+    #[expect(clippy::disallowed_methods, reason = "this is a program and not the library")]
+    let start = Instant::now();
+    let res = work();
+    let seconds = start.elapsed().as_secs_f64();
     match res {
-        Ok(value) => json!({"ok": value.into()}),
-        Err(error) => json!({"error": error.to_string()}),
+        Ok(value) => json!({"ok": value.into(), "seconds": seconds}),
+        Err(error) => json!({"error": error.to_string(), "seconds": seconds}),
     }
 }
 

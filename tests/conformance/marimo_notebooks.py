@@ -285,6 +285,12 @@ class Writer:
             code = f"def {name}(k{default}):\n    {body}"
             if kind != "function":
                 code = f"class {name}{self.pick('', f'({other})')}:\n    k = {self.pick('1', other)}"
+        if self.chance(0.04):
+            # Parses, but doesn't compile.
+            code = self.pick(
+                "def f():\n    x = 1\n    global x", "class A:\n    return 1", "def f():\n    await x",
+                "async def f():\n    yield x\n    return 1", "class A:\n    await x", "def f():\n    break",
+            )
         if self.chance(0.05):
             code = "\n\n" + code
         if self.chance(0.05):

@@ -1,6 +1,7 @@
 //! The text of cells (`marimo 0.25.2 codegen`).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -59,7 +60,10 @@ pub(super) fn print(entries: &[Entry], reading: Reading) -> Vec<Printed> {
         rest.iter().enumerate().map(|(at, idx)| entries[*idx].code.analysis_at(at)).collect();
     let names = rest.iter().map(|idx| entries[*idx].name.as_str());
     let cells = names.zip(analyses.iter().map(Option::as_deref));
-    let toplevel = Toplevel::new(cells, setup.and_then(|idx| entries[idx].code.analysis()));
+    let mut toplevel = Toplevel::new(cells, setup.and_then(|idx| entries[idx].code.analysis()));
+    if reading == Reading::Kept {
+        toplevel.used.extend(entries.iter().flat_map(Entry::sql_refs));
+    }
     for (status, idx) in toplevel.statuses.iter().zip(rest) {
         let (role, text, code) = printer.cell(&entries[idx], status, &toplevel);
         res.push(Printed { idx, role, text, name: status.name.to_owned(), code });
@@ -134,9 +138,13 @@ impl Printer {
         toplevel: &Toplevel<'_>,
     ) -> String {
         let is_allowed = |it: &str| toplevel.allowed.contains(it) || analysis.defs.contains(it);
-        let args = analysis.refs.iter().filter(|it| !is_allowed(it)).map(|name| {
-            let Some(annotation) = toplevel.annotations.get(name.as_str()) else {
-                return name.clone();
+        let mut refs: BTreeSet<&str> = analysis.refs.iter().map(String::as_str).collect();
+        if self.reading == Reading::Kept {
+            refs.extend(entry.sql_refs());
+        }
+        let args = refs.into_iter().filter(|it| !is_allowed(it)).map(|name| {
+            let Some(annotation) = toplevel.annotations.get(name) else {
+                return name.to_owned();
             };
             if annotation.refs.iter().all(|it| is_allowed(it)) {
                 format!("{name}: {}", annotation.text)

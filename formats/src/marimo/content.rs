@@ -18,6 +18,8 @@ pub(super) struct Content {
     end: usize,
     /// The offsets in the text of line breaks that are two bytes in the file.
     breaks: Vec<usize>,
+    /// Whether most are.
+    has_long_breaks: bool,
 }
 
 impl Content {
@@ -42,7 +44,9 @@ impl Content {
             }
             text = Some(lf);
         }
-        Self { file, text, start, end, breaks }
+        let n_breaks = text.as_ref().map_or(0, |text| text.matches('\n').count());
+        let has_long_breaks = !breaks.is_empty() && n_breaks <= 2 * breaks.len();
+        Self { file, text, start, end, breaks, has_long_breaks }
     }
 
     /// The text of the file, as it is.
@@ -81,8 +85,7 @@ impl Content {
 
     /// Gives the line breaks of a new text the form that those of the file have.
     pub(super) fn with_breaks<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let n_breaks = self.text().matches('\n').count();
-        if !self.breaks.is_empty() && n_breaks <= 2 * self.breaks.len() {
+        if self.has_long_breaks {
             Cow::Owned(text.replace('\n', "\r\n"))
         } else {
             Cow::Borrowed(text)

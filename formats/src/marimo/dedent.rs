@@ -4,6 +4,7 @@
 //! indented with the code around them, unless they stand further to the left
 //! than the code, in which case they were never indented.
 
+use super::tokens::{TokenKind, tokenize};
 use crate::lines::{is_blank, trim_start};
 
 /// Returns the text without the indentation that its lines share.
@@ -12,7 +13,9 @@ use crate::lines::{is_blank, trim_start};
 /// where the first one does, and one line break at the end is dropped.
 pub(super) fn dedent(text: &str) -> String {
     let mut lines: Vec<&str> = text.split('\n').collect();
-    let quoted = quoted_lines(&lines).unwrap_or_else(|| vec![false; lines.len()]);
+    let tokens = quoted_lines(&lines);
+    let is_tokenized = tokens.is_some();
+    let quoted = tokens.unwrap_or_else(|| vec![false; lines.len()]);
     if lines.len() > 1 && lines.last() == Some(&"") {
         lines.pop();
     }
@@ -21,7 +24,7 @@ pub(super) fn dedent(text: &str) -> String {
         return plain_dedent(&text.split('\n').collect::<Vec<_>>());
     };
     let indent = &first[..first.len() - trim_start(first).len()];
-    if indent.is_empty() {
+    if indent.is_empty() && is_tokenized {
         return smart_dedent(&lines, &quoted);
     }
     let refilled: Vec<String> = lines
@@ -93,137 +96,13 @@ pub(super) fn plain_dedent(lines: &[&str]) -> String {
 /// Says of each line whether it starts inside a string, or `None` if the text
 /// can't be cut into tokens.
 pub(super) fn quoted_lines(lines: &[&str]) -> Option<Vec<bool>> {
-    let Quotes { quoted, is_complete, .. } = quotes(lines);
-    is_complete.then_some(quoted)
-}
-
-/// Where the strings of a text are.
-#[derive(Debug)]
-pub(super) struct Quotes {
-    /// Whether each line starts inside a string.
-    pub(super) quoted: Vec<bool>,
-    /// The line of a string that is still open at the end of the text.
-    pub(super) open: Option<usize>,
-    /// Whether the text can be cut into tokens to its end.
-    is_complete: bool,
-}
-
-/// Finds the strings of a text.
-///
-/// By the rules of Python 3.11's `tokenize`, which takes almost anything: only
-/// what is open at the end, and lines that go back to an indentation that never
-/// was, are errors.
-pub(super) fn quotes(lines: &[&str]) -> Quotes {
     let mut quoted = vec![false; lines.len()];
-    let mut open = Open::Nothing;
-    let mut brackets = 0_i64;
-    let mut is_continued = false;
-    let mut is_consistent = true;
-    let mut indents = vec![0_usize];
-    for (idx, line) in lines.iter().enumerate() {
-        let bytes = line.as_bytes();
-        let has_break = idx + 1 < lines.len();
-        let mut at = 0;
-        match open {
-            Open::Nothing if brackets == 0 && !is_continued => {
-                let (column, first) = indentation(bytes);
-                if matches!(bytes.get(first), None | Some(b'#')) {
-                    continue;
-                }
-                is_consistent &= indents.contains(&column) || indents.iter().all(|it| *it < column);
-                indents.retain(|it| *it < column);
-                indents.push(column);
-                at = first;
-            }
-            Open::Nothing => is_continued = false,
-            Open::String { quote, is_triple, first } => {
-                quoted[idx] = true;
-                match string_end(bytes, 0, quote, is_triple) {
-                    Some(end) => {
-                        at = end;
-                        open = Open::Nothing;
-                    }
-                    None if is_triple || goes_on(bytes, 0, has_break) => continue,
-                    // Never closed: it wasn't a string after all.
-                    None => {
-                        quoted[first..=idx].fill(false);
-                        open = Open::Nothing;
-                        continue;
-                    }
-                }
-            }
+    let res = tokenize(lines, |token| {
+        if token.kind == TokenKind::String {
+            quoted[token.line + 1..=token.last_line].fill(true);
         }
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                b'#' => break,
-                b'(' | b'[' | b'{' => brackets += 1,
-                b')' | b']' | b'}' => brackets -= 1,
-                b'\\' if at + 1 == bytes.len() && has_break => is_continued = true,
-                quote @ (b'"' | b'\'') => {
-                    let is_triple = bytes[at..].starts_with(&[quote; 3]);
-                    let start = at + if is_triple { 3 } else { 1 };
-                    if let Some(end) = string_end(bytes, start, quote, is_triple) {
-                        at = end;
-                        continue;
-                    }
-                    if is_triple || goes_on(bytes, start, has_break) {
-                        open = Open::String { quote, is_triple, first: idx + 1 };
-                        break;
-                    }
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-    }
-    let open = match open {
-        Open::String { first, .. } => Some(first - 1),
-        Open::Nothing => None,
-    };
-    let is_complete = open.is_none() && brackets == 0 && !is_continued && is_consistent;
-    Quotes { quoted, open, is_complete }
-}
-
-enum Open {
-    Nothing,
-    String { quote: u8, is_triple: bool, first: usize },
-}
-
-/// The column of the first token of a line, and its offset.
-fn indentation(bytes: &[u8]) -> (usize, usize) {
-    let mut column = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        match byte {
-            b' ' => column += 1,
-            b'\t' => column = (column / 8 + 1) * 8,
-            b'\x0c' => column = 0,
-            _ => return (column, at),
-        }
-    }
-    (column, bytes.len())
-}
-
-/// Returns where a string ends that is open at `at`, if it ends in this line.
-fn string_end(bytes: &[u8], mut at: usize, quote: u8, is_triple: bool) -> Option<usize> {
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'\\' {
-            at += 2;
-        } else if byte == quote && !is_triple {
-            return Some(at + 1);
-        } else if byte == quote && bytes[at..].starts_with(&[quote; 3]) {
-            return Some(at + 3);
-        } else {
-            at += 1;
-        }
-    }
-    None
-}
-
-/// Whether a string that is open at `at` goes on in the next line, by a
-/// backslash at the end of this one.
-fn goes_on(bytes: &[u8], at: usize, has_break: bool) -> bool {
-    let n = bytes[at.min(bytes.len())..].iter().rev().take_while(|byte| **byte == b'\\').count();
-    has_break && n % 2 == 1
+    });
+    res.is_ok().then_some(quoted)
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ impl Script {
         if is_same_code {
             entry.code = old.code.clone();
         }
+        entry.arguments = old.arguments.clone();
         // The name of a function or class isn't shown.
         if entry.name == "_" && old.name.starts_with('*') {
             entry.name.clone_from(&old.name);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-use super::layout::{Block, Role};
+use super::layout::Block;
 use super::options;
 use crate::python::scope::{self, Analysis, MarkdownCall};
 
@@ -19,6 +19,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The options that differ from their defaults.
     pub(super) options: Map<String, Value>,
+    /// The arguments that it has in the file.
+    pub(super) arguments: Arc<[String]>,
 }
 
 impl Entry {
@@ -29,16 +31,34 @@ impl Entry {
             code: Arc::new(Code::new(code)),
             name: name.to_owned(),
             options: options::of_cell(options),
+            arguments: Arc::default(),
         }
     }
 
     /// Returns the cell that a block stands for.
     pub(super) fn of(block: &Block) -> Self {
-        let name = match block.role {
-            Role::Function | Role::Class => format!("*{}", block.name),
-            Role::Cell | Role::Setup | Role::Unparsable => block.name.clone(),
-        };
-        Self::new(block.code.clone(), &name, &block.options)
+        let mut res = Self::new(block.code.clone(), &block.name, &block.options);
+        // One that doesn't compile becomes a cell with the name.
+        if block.role.is_definition() && res.code.analysis().is_some() {
+            res.name = format!("*{}", block.name);
+        }
+        res.arguments = block.arguments.clone().into();
+        res
+    }
+
+    /// The names that only the SQL in the code refers to, as far as the file has
+    /// them for arguments.
+    ///
+    /// marimo finds them if it has duckdb and sqlglot at hand; without them, as
+    /// here, it would drop them. One that is no longer in the code is.
+    pub(super) fn sql_refs(&self) -> impl Iterator<Item = &str> {
+        let analysis = self.code.analysis().filter(|it| it.is_sql);
+        let code = analysis.map_or_else(String::new, |_| self.code.text().to_lowercase());
+        self.arguments.iter().map(String::as_str).filter(move |name| {
+            let is_python =
+                analysis.is_none_or(|it| it.defs.contains(*name) || it.refs.contains(*name));
+            !is_python && has_word(&code, &name.to_lowercase())
+        })
     }
 
     /// Whether two cells are the same in all that is written.
@@ -94,4 +114,11 @@ impl Code {
         }
         Some(Cow::Borrowed(analysis))
     }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |char: char| char.is_alphanumeric() || char == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    })
 }

@@ -33,7 +33,7 @@ impl Code {
 }
 
 /// Returns the code of `@app.cell`, given what is in the function.
-pub(super) fn cell(text: &str, body: &Body, reading: Reading) -> Code {
+pub(super) fn cell(text: &str, body: &Body) -> Code {
     let is_one_line = !text[body.colon..body.first.start].contains('\n');
     if is_one_line {
         return match (body.ends_in_return, body.n_statements) {
@@ -54,22 +54,7 @@ pub(super) fn cell(text: &str, body: &Body, reading: Reading) -> Code {
     }
     let indent = indentation(text, start);
     let trailing = trailing_lines(text, body.last.end, indent);
-    match reading {
-        Reading::Kept => {
-            let range = start..start + trim_end(&text[start..trailing.end]).len();
-            Code::new(text, range)
-        }
-        // marimo drops the rest of the last line, and glues what follows to it;
-        // a single line that follows is dropped as well.
-        Reading::Exact => {
-            let code = &text[start..body.last.end];
-            let glued = &text[trailing.clone()];
-            let n_lines = glued.matches('\n').count();
-            let glued = if 1 < n_lines { trim_end(glued) } else { "" };
-            let code = format!("{code}{}", glued.strip_prefix('\n').unwrap_or(glued));
-            Code { text: dedent(&code), range: start..trailing.end }
-        }
-    }
+    Code::new(text, start..start + trim_end(&text[start..trailing.end]).len())
 }
 
 /// Returns the code of `@app.function` or `@app.class_definition`: what follows
@@ -79,20 +64,19 @@ pub(super) fn definition(
     range: &Range<usize>,
     decorator_end: usize,
     body: &Body,
-    reading: Reading,
 ) -> Code {
     let start = next_line(text, decorator_end);
-    block(text, start.min(range.end), range.end, body, reading)
+    block(text, start.min(range.end), range.end, body)
 }
 
 /// Returns the code of `with app.setup:`.
-pub(super) fn setup(text: &str, range: &Range<usize>, body: &Body, reading: Reading) -> Code {
+pub(super) fn setup(text: &str, range: &Range<usize>, body: &Body) -> Code {
     let is_one_line = !text[body.colon..body.first.start].contains('\n');
     if is_one_line {
         return Code::new(text, body.first.start..range.end);
     }
     let start = next_line(text, body.colon);
-    let mut code = block(text, start, range.end, body, reading);
+    let mut code = block(text, start, range.end, body);
     if let Some(rest) = code.text.strip_suffix("\npass") {
         code.text.truncate(rest.len());
     }
@@ -105,22 +89,17 @@ pub(super) fn unparsable(argument: &str) -> String {
 }
 
 /// Returns a block with the comments that follow it and are indented like it.
-fn block(text: &str, start: usize, end: usize, body: &Body, reading: Reading) -> Code {
-    let code_end = match reading {
-        Reading::Kept => line_end(text, end),
-        Reading::Exact => end,
-    };
-    let indent = indentation(text, line_start(text, body.first.start));
-    let trailing = match (indent, reading) {
-        ("", Reading::Exact) => start..start,
-        ("", Reading::Kept) => {
-            // The body is in the line of the header.
-            let next = &text[next_line(text, end)..];
-            let is_indented = next.starts_with([' ', '\t']);
-            let indent = &next[..usize::from(is_indented)];
-            if is_indented { trailing_lines(text, end, indent) } else { start..start }
-        }
-        (indent, _) => trailing_lines(text, end, indent),
+fn block(text: &str, start: usize, end: usize, body: &Body) -> Code {
+    let code_end = line_end(text, end);
+    let mut indent = indentation(text, line_start(text, body.first.start));
+    if indent.is_empty() {
+        // The body is in the line of the header.
+        let next = &text[next_line(text, end)..];
+        indent = &next[..usize::from(next.starts_with([' ', '\t']))];
+    }
+    let trailing = match indent {
+        "" => start..start,
+        indent => trailing_lines(text, end, indent),
     };
     let range = start..code_end.max(trailing.end);
     let trailing = trim_end(&text[trailing]);

@@ -5,7 +5,8 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::content::{is_blank, line_end, line_start};
-use super::extract::{self, Reading};
+use super::exact::Lines;
+use super::extract::{self, Code, Reading};
 use super::violation::ViolationKind;
 use super::{options, recover};
 use crate::lines::trim_end;
@@ -60,6 +61,8 @@ pub(super) struct Block {
     pub(super) code: String,
     /// The options, as they are written.
     pub(super) options: Map<String, Value>,
+    /// The names of its arguments.
+    pub(super) arguments: Vec<String>,
     /// Comments in the block that are not in the code.
     pub(super) comments: Vec<Range<usize>>,
     /// Code in the block that is lost if it is written anew.
@@ -108,11 +111,12 @@ pub(super) fn read(text: &str, reading: Reading) -> Result<Layout, ParseError> {
             (pieces, module.comments)
         }
         Err(error) => match recover::pieces(text, reading)? {
-            Some(pieces) => (pieces, Vec::new()),
+            Some(pieces) => pieces,
             None => return Err(python_error(text, error)),
         },
     };
-    Reader { text, reading, comments: &comments }.layout(pieces)
+    let lines = (reading == Reading::Exact).then(|| Lines::new(text));
+    Reader { text, reading, lines, comments: &comments }.layout(pieces)
 }
 
 pub(super) fn python_error(text: &str, error: PythonError) -> ParseError {
@@ -122,6 +126,8 @@ pub(super) fn python_error(text: &str, error: PythonError) -> ParseError {
 struct Reader<'a> {
     text: &'a str,
     reading: Reading,
+    /// What marimo's own way of reading needs.
+    lines: Option<Lines<'a>>,
     comments: &'a [Range<usize>],
 }
 
@@ -174,7 +180,7 @@ impl Reader<'_> {
         // The last one above the first cell, and whether it is right above it.
         let mut early_guard = None;
         let mut is_below_guard = false;
-        while let Some(piece) = pieces.next() {
+        for piece in pieces.by_ref() {
             let (start, keyword) = (piece.start(), piece.keyword());
             let is_guard = piece.is_guard();
             if is_guard && !blocks.is_empty() {
@@ -201,21 +207,24 @@ impl Reader<'_> {
                 early_guard = Some(start);
             }
         }
-        if guard.is_none() && blocks.is_empty() {
-            // There is nothing that it could be below of.
-            guard = early_guard;
-        }
-        if guard.is_none() {
+        if guard.is_none() && (!blocks.is_empty() || self.reading == Reading::Exact) {
             add(self.text.len(), ViolationKind::MissingRunGuard);
         }
         for piece in pieces {
             add(piece.keyword(), ViolationKind::AfterRunGuard);
         }
-        if blocks.is_empty() && version.is_none() {
-            return Err(not_a_notebook("it has no cells"));
+        if blocks.is_empty() {
+            if version.is_none() && self.reading == Reading::Kept {
+                return Err(not_a_notebook("it has no cells"));
+            }
+            // There is nothing that it could be below of.
+            guard = guard.or(early_guard);
         }
         for comment in self.comments_outside(body, &blocks) {
             add(comment.start, ViolationKind::Comment);
+        }
+        if blocks.is_empty() && self.reading == Reading::Kept {
+            violations.retain(|it| Some(it.offset) != guard);
         }
         violations.extend(blocks.iter_mut().flat_map(|it| std::mem::take(&mut it.found)));
         violations.sort_by_key(|it| it.offset);
@@ -277,7 +286,14 @@ impl Reader<'_> {
         if !item.path.is("app", "setup") {
             return None;
         }
-        let code = extract::setup(self.text, range, &with.body, self.reading);
+        let code = match &self.lines {
+            None => extract::setup(self.text, range, &with.body),
+            Some(lines) => {
+                let code = lines.block(None, range, &with.body).unwrap_or_default();
+                let code = code.strip_suffix("\npass").unwrap_or(&code);
+                Code { text: code.to_owned(), range: range.clone() }
+            }
+        };
         let mut block = self.new_block(range, Role::Setup, &code.range, item.call.as_ref());
         if item.has_target {
             block.is_lossy = true;
@@ -312,10 +328,18 @@ impl Reader<'_> {
             let kind = ParseErrorKind::Unsupported("`@app.cell` on a class".to_owned());
             return Err(ParseError::at(self.text, range.start, kind));
         }
-        let code = if role == Role::Cell {
-            extract::cell(self.text, &it.body, self.reading)
-        } else {
-            extract::definition(self.text, range, decorator.range.end, &it.body, self.reading)
+        let code = match (&self.lines, role) {
+            (None, Role::Cell) => extract::cell(self.text, &it.body),
+            (None, _) => extract::definition(self.text, range, decorator.range.end, &it.body),
+            (Some(lines), _) => {
+                let code = match role {
+                    Role::Cell => lines.cell(range, it, decorator),
+                    _ => lines.block(Some(decorator), range, &it.body),
+                };
+                let failed = || ParseErrorKind::Unsupported("marimo can't read this cell".into());
+                let text = code.ok_or_else(|| ParseError::at(self.text, it.keyword, failed()))?;
+                Code { text, range: range.clone() }
+            }
         };
         let mut block = self.new_block(range, role, &code.range, decorator.call.as_ref());
         // Those below `@app.function` are part of the code.
@@ -326,6 +350,7 @@ impl Reader<'_> {
                 .push(Found { offset: decorator.range.start, kind: ViolationKind::Decorator });
         }
         block.name.clone_from(&it.name);
+        block.arguments.clone_from(&it.parameters);
         block.code = code.text;
         Ok(Some(block))
     }
@@ -390,6 +415,7 @@ impl Block {
             name: String::new(),
             code: String::new(),
             options: Map::new(),
+            arguments: Vec::new(),
             comments: Vec::new(),
             is_lossy: false,
             found: Vec::new(),
@@ -398,9 +424,9 @@ impl Block {
 
     /// Moves all places, for a block that was read from a part of the text.
     pub(super) fn shifted(mut self, by: usize) -> Self {
-        let shift = |it: &Range<usize>| it.start + by..it.end + by;
-        self.range = shift(&self.range);
-        self.comments = self.comments.iter().map(shift).collect();
+        for range in std::iter::once(&mut self.range).chain(&mut self.comments) {
+            *range = range.start + by..range.end + by;
+        }
         for found in &mut self.found {
             found.offset += by;
         }
@@ -419,22 +445,6 @@ impl Layout {
         };
         self.violations.iter().map(&mut line_of).collect()
     }
-}
-
-/// Reads a cell that stands alone.
-pub(super) fn read_cell(
-    text: &str,
-    reading: Reading,
-    is_first: bool,
-) -> Result<Option<Block>, ParseError> {
-    let Ok(module) = python::parse_module(text) else { return Ok(None) };
-    let reader = Reader { text, reading, comments: &module.comments };
-    for statement in &module.statements {
-        if let Some(block) = reader.block(statement, is_first)? {
-            return Ok(Some(block));
-        }
-    }
-    Ok(None)
 }
 
 /// Returns where a cell ends whose statement ends at `end`.

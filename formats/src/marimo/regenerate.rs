@@ -105,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn functions_that_do_not_compile_keep_their_name() {
+        check(
+            "@app.function(hide_code=True)\ndef f():\n    break",
+            "\napp._unparsable_cell(\n    r\"\"\"\n    def f():\n        break\n    \"\"\",\n    column=None, disabled=False, hide_code=True, expand_output=False, name=\"f\"\n)",
+        );
+    }
+
+    #[test]
     fn markdown_is_laid_out_anew() {
         check(
             "@app.cell\ndef _():\n    mo.md('a  ') # c\n    return",

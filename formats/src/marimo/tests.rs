@@ -197,6 +197,30 @@ fn comments_outside_of_the_code_are_kept_above_the_cell() {
 }
 
 #[test]
+fn names_in_sql_stay_arguments_while_they_are_in_it() {
+    let text = script(&[
+        "@app.cell\ndef _():\n    table = 1\n    return (table,)",
+        "@app.cell\ndef _(mo, other, table, tables):\n    mo.sql(\"SELECT a FROM Table\")\n    return",
+    ]);
+    let document = parse(&text);
+    let change = |source: &str| {
+        let changes = vec![Change::Source(source.to_owned())];
+        let slots = [Slot::Keep(0), Slot::Change { origin: 1, changes }];
+        update(&*document, &slots).unwrap().document.text().to_string()
+    };
+    let expected = script(&[
+        "@app.cell\ndef _():\n    table = 1\n    return (table,)",
+        "@app.cell\ndef _(mo, table, x):\n    mo.sql(f\"SELECT {x} FROM Table\")\n    return",
+    ]);
+    assert_eq!(change("mo.sql(f\"SELECT {x} FROM Table\")"), expected);
+    let expected = script(&[
+        "@app.cell\ndef _():\n    table = 1\n    return",
+        "@app.cell\ndef _(mo):\n    mo.sql(\"SELECT 1\")\n    return",
+    ]);
+    assert_eq!(change("mo.sql(\"SELECT 1\")"), expected);
+}
+
+#[test]
 fn decorators_that_would_be_lost_are_not_written_over() {
     let text = script(&[
         "@app.cell\n@cache\ndef _():\n    x = 1\n    return",

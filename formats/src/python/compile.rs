@@ -212,6 +212,7 @@ impl<'a> Visitor<'a> for Checker<'a> {
     }
 
     fn visit_expr(&mut self, expr: &'a Expr) {
+        self.context.enter_expr(expr);
         self.semantic.visit_expr(expr, &self.context);
         match expr {
             Expr::Lambda(it) => self.lambda(it),

@@ -34,7 +34,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn statement(&self, stmt: &Stmt) -> Statement {
-        Statement { range: range(stmt), kind: self.kind(stmt) }
+        let mut range = range(stmt);
+        let is_compound =
+            matches!(stmt, Stmt::FunctionDef(_) | Stmt::ClassDef(_) | Stmt::With(_) | Stmt::If(_));
+        if is_compound {
+            range.end = self.with_semicolon(range.end);
+        }
+        Statement { range, kind: self.kind(stmt) }
     }
 
     fn kind(&self, stmt: &Stmt) -> StatementKind {
@@ -66,7 +72,16 @@ impl Reader<'_> {
         let kind =
             if it.is_async { DefinitionKind::AsyncFunction } else { DefinitionKind::Function };
         let signature_end = it.returns.as_ref().map_or(it.parameters.end(), |it| it.end());
-        self.definition(kind, &it.name, &it.decorator_list, it.start(), signature_end, &it.body)
+        let res = self.definition(
+            kind,
+            &it.name,
+            &it.decorator_list,
+            it.start(),
+            signature_end,
+            &it.body,
+        );
+        let parameters = it.parameters.iter_non_variadic_params();
+        Definition { parameters: parameters.map(|it| it.name().to_string()).collect(), ..res }
     }
 
     fn class(&self, it: &ast::StmtClassDef) -> Definition {
@@ -95,6 +110,7 @@ impl Reader<'_> {
             kind,
             name: name.to_string(),
             decorators: decorators.iter().map(|it| self.decorator(it)).collect(),
+            parameters: Vec::new(),
             keyword: self.find(decorators_end, is_keyword).start,
             body: self.body(signature_end, body),
         }
@@ -102,7 +118,7 @@ impl Reader<'_> {
 
     fn decorator(&self, it: &ast::Decorator) -> Decorator {
         let (path, call) = self.callee(&it.expression);
-        Decorator { path, call, range: range(it) }
+        Decorator { path, call, range: range(it), expression: range(&it.expression) }
     }
 
     fn with(&self, it: &ast::StmtWith) -> With {
@@ -136,9 +152,18 @@ impl Reader<'_> {
             colon,
             first: body.first().map_or(colon..colon, range),
             last: body.last().map_or(colon..colon, range),
+            before_last: body.len().checked_sub(2).map(|idx| body[idx].end().to_usize()),
+            first_is_ellipsis: body.first().is_some_and(is_ellipsis),
             n_statements: body.len(),
             ends_in_return: body.last().is_some_and(Stmt::is_return_stmt),
         }
+    }
+
+    /// Returns where a semicolon ends that follows, or the same place.
+    fn with_semicolon(&self, end: usize) -> usize {
+        let rest = &self.text[end..];
+        let blanks = rest.len() - rest.trim_start_matches([' ', '\t', '\x0c']).len();
+        if rest[blanks..].starts_with(';') { end + blanks + 1 } else { end }
     }
 
     /// Returns the first token from an offset on that is of a kind, or the end
@@ -148,6 +173,19 @@ impl Reader<'_> {
         let end = self.text.len();
         tokens.find(|it| is_kind(it.kind())).map_or(end..end, range)
     }
+}
+
+/// Whether the value of a statement, if it has one, is `...`.
+fn is_ellipsis(stmt: &Stmt) -> bool {
+    let value = match stmt {
+        Stmt::Expr(it) => Some(&it.value),
+        Stmt::Assign(it) => Some(&it.value),
+        Stmt::AugAssign(it) => Some(&it.value),
+        Stmt::AnnAssign(it) => it.value.as_ref(),
+        Stmt::Return(it) => it.value.as_ref(),
+        _ => None,
+    };
+    value.is_some_and(|it| it.is_ellipsis_literal_expr())
 }
 
 fn import(it: &ast::Alias) -> Import {

@@ -17,7 +17,8 @@ pub(crate) struct Module {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Statement {
     /// From its first token to its last, decorators included; without
-    /// surrounding comments.
+    /// surrounding comments. A semicolon at the end belongs to a compound
+    /// statement, but not to a simple one.
     pub(crate) range: Range<usize>,
     /// What it is.
     pub(crate) kind: StatementKind,
@@ -70,6 +71,8 @@ pub(crate) struct Definition {
     pub(crate) name: String,
     /// Its decorators, in order.
     pub(crate) decorators: Vec<Decorator>,
+    /// The names of its parameters, but for `*args` and `**kwargs`.
+    pub(crate) parameters: Vec<String>,
     /// Where `async`, `def` or `class` stands.
     pub(crate) keyword: usize,
     /// What is in it.
@@ -96,6 +99,8 @@ pub(crate) struct Decorator {
     pub(crate) call: Option<Call>,
     /// From the `@` to the end of the expression.
     pub(crate) range: Range<usize>,
+    /// The expression, without parentheses around it.
+    pub(crate) expression: Range<usize>,
 }
 
 /// A `with` statement.
@@ -129,8 +134,63 @@ pub(crate) struct Body {
     pub(crate) first: Range<usize>,
     /// The last statement.
     pub(crate) last: Range<usize>,
+    /// Where the statement before the last one ends.
+    pub(crate) before_last: Option<usize>,
+    /// Whether the value of the first statement is `...`.
+    pub(crate) first_is_ellipsis: bool,
     /// How many statements there are.
     pub(crate) n_statements: usize,
     /// Whether the last statement is `return`.
     pub(crate) ends_in_return: bool,
+}
+
+impl Statement {
+    /// Moves all places, for a statement that was read from a part of a text.
+    pub(crate) fn shift(&mut self, by: usize) {
+        shift(&mut self.range, by);
+        match &mut self.kind {
+            StatementKind::StringConstant(it) => shift_all(&mut it.parts, by),
+            StatementKind::Assign { value: Value::Call(it), .. } | StatementKind::Call(it) => {
+                it.shift(by);
+            }
+            StatementKind::Assign { value: Value::Literal(it), .. } => it.shift(by),
+            StatementKind::Definition(it) => {
+                it.keyword += by;
+                it.body.shift(by);
+                for decorator in &mut it.decorators {
+                    shift(&mut decorator.range, by);
+                    shift(&mut decorator.expression, by);
+                    decorator.call.iter_mut().for_each(|it| it.shift(by));
+                }
+            }
+            StatementKind::With(it) => {
+                it.body.shift(by);
+                it.items.iter_mut().filter_map(|it| it.call.as_mut()).for_each(|it| it.shift(by));
+            }
+            StatementKind::Import(_)
+            | StatementKind::Assign { value: Value::Other, .. }
+            | StatementKind::If { .. }
+            | StatementKind::Other => {}
+        }
+    }
+}
+
+impl Body {
+    fn shift(&mut self, by: usize) {
+        self.colon += by;
+        shift(&mut self.first, by);
+        shift(&mut self.last, by);
+        self.before_last = self.before_last.map(|it| it + by);
+    }
+}
+
+pub(super) fn shift(range: &mut Range<usize>, by: usize) {
+    range.start += by;
+    range.end += by;
+}
+
+pub(super) fn shift_all(ranges: &mut [Range<usize>], by: usize) {
+    for range in ranges {
+        shift(range, by);
+    }
 }

@@ -6,6 +6,7 @@ use ruff_python_ast::{Expr, ExprCall, Number};
 use ruff_text_size::Ranged;
 
 use super::range;
+use super::statement::{shift, shift_all};
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +42,19 @@ pub(crate) enum Literal {
 }
 
 impl Literal {
+    pub(super) fn shift(&mut self, by: usize) {
+        match self {
+            Self::Str(it) => shift_all(&mut it.parts, by),
+            Self::List(items) => items.iter_mut().for_each(|it| it.shift(by)),
+            Self::Int(_)
+            | Self::Float(_)
+            | Self::Bool(_)
+            | Self::None
+            | Self::Constant(_)
+            | Self::Other => {}
+        }
+    }
+
     /// Returns the text of a string constant.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
@@ -88,6 +102,17 @@ pub(crate) struct Call {
     pub(crate) keywords: Vec<Keyword>,
     /// From the callee to the closing parenthesis.
     pub(crate) range: Range<usize>,
+}
+
+impl Call {
+    pub(super) fn shift(&mut self, by: usize) {
+        shift(&mut self.range, by);
+        self.args.iter_mut().for_each(|it| it.shift(by));
+        for keyword in &mut self.keywords {
+            keyword.value.shift(by);
+            keyword.unexpected.iter_mut().for_each(|it| *it += by);
+        }
+    }
 }
 
 /// A keyword argument.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use ruff_python_ast::{Alias, PythonVersion};
+use ruff_python_ast::{Alias, Expr, PythonVersion};
 use ruff_python_parser::semantic_errors::{
     LazyImportContext, SemanticSyntaxContext, SemanticSyntaxError, SemanticSyntaxErrorKind,
 };
@@ -41,13 +41,21 @@ pub(super) struct Context<'a> {
     /// The scopes, outermost first.
     scopes: Vec<Scope<'a>>,
     has_future_annotations: bool,
+    /// The variables of the comprehension that is being checked.
+    iterated: Vec<&'a str>,
     /// The first error, by position.
     error: RefCell<Option<(usize, String)>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, scopes: Vec::new(), has_future_annotations: false, error: RefCell::new(None) }
+        Self {
+            text,
+            scopes: Vec::new(),
+            has_future_annotations: false,
+            iterated: Vec::new(),
+            error: RefCell::new(None),
+        }
     }
 
     pub(super) fn into_error(self) -> Option<(usize, String)> {
@@ -60,6 +68,21 @@ impl<'a> Context<'a> {
 
     pub(super) fn pop(&mut self) {
         self.scopes.pop();
+    }
+
+    /// Notes the variables of a comprehension before it is checked.
+    pub(super) fn enter_expr(&mut self, expr: &'a Expr) {
+        let generators = match expr {
+            Expr::ListComp(it) => &it.generators,
+            Expr::SetComp(it) => &it.generators,
+            Expr::DictComp(it) => &it.generators,
+            Expr::Generator(it) => &it.generators,
+            _ => return,
+        };
+        self.iterated.clear();
+        for generator in generators {
+            add_names(&generator.target, &mut self.iterated);
+        }
     }
 
     pub(super) fn enter_loop(&mut self) {
@@ -204,13 +227,16 @@ impl SemanticSyntaxContext for Context<'_> {
     }
 
     fn report_semantic_error(&self, error: SemanticSyntaxError) {
-        // marimo renames the private target of `:=` before it compiles, but
-        // not the variable of the comprehension.
-        if error.kind == SemanticSyntaxErrorKind::ReboundComprehensionVariable
-            && self.outer_kind() == ScopeKind::Module
-            && is_private(&self.text[range(&error)])
-        {
-            return;
+        if error.kind == SemanticSyntaxErrorKind::ReboundComprehensionVariable {
+            let name = &self.text[range(&error)];
+            // marimo renames the private target of `:=` before it compiles, but
+            // not the variable of the comprehension.
+            let is_renamed = self.outer_kind() == ScopeKind::Module && is_private(name);
+            // The check takes those of a comprehension in an index of the target
+            // (`for a[[x for x in y]] in z`) for variables too.
+            if is_renamed || !self.iterated.contains(&name) {
+                return;
+            }
         }
         self.report(error.range.start().to_usize(), error.to_string());
     }
@@ -222,5 +248,16 @@ impl SemanticSyntaxContext for Context<'_> {
     /// Not answered, as for [`global`](Self::global).
     fn is_bound_parameter(&self, _name: &str) -> bool {
         false
+    }
+}
+
+/// Adds the names that a target of `for` binds.
+fn add_names<'a>(target: &'a Expr, names: &mut Vec<&'a str>) {
+    match target {
+        Expr::Name(it) => names.push(&it.id),
+        Expr::Tuple(it) => it.elts.iter().for_each(|it| add_names(it, names)),
+        Expr::List(it) => it.elts.iter().for_each(|it| add_names(it, names)),
+        Expr::Starred(it) => add_names(&it.value, names),
+        _ => {}
     }
 }

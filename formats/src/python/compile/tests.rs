@@ -91,6 +91,7 @@ fn accepts_what_compiles() {
         "await x",
         "async with a: pass",
         "[await x for x in y]",
+        "[(b := 1) for a[[b for b in c]] in d]",
         "def f(): (await x for x in y)",
         "async def f(): return [x async for x in y]",
         "lambda: (yield)",
