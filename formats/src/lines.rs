@@ -55,10 +55,13 @@ pub(crate) fn line_spans(text: &str) -> Vec<LineSpan> {
     let mut at = 0;
     while at < bytes.len() {
         // Those of `is_line_break`, byte by byte: this is where much of a conversion's time went.
+        if matches!(bytes[at], 0x20..=0xc1) {
+            at += 1;
+            continue;
+        }
         let len = match &bytes[at..] {
-            [b'\r', b'\n', ..] => 2,
+            [b'\r', b'\n', ..] | [0xc2, 0x85, ..] => 2,
             [b'\n' | b'\r' | 0x0b | 0x0c | 0x1c..=0x1e, ..] => 1,
-            [0xc2, 0x85, ..] => 2,
             [0xe2, 0x80, 0xa8 | 0xa9, ..] => 3,
             _ => {
                 at += 1;

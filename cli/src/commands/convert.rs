@@ -131,7 +131,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Outcome, CliError> {
     if inputs.len() == 1 {
         return errors.pop().map_or(Ok(Outcome::Fine), |(_, error)| Err(error));
     }
-    errors.iter().for_each(|(_, error)| error.print());
+    for (_, error) in &errors {
+        error.print();
+    }
     Ok(if errors.is_empty() { Outcome::Fine } else { Outcome::Failed })
 }
 
