@@ -16,7 +16,7 @@ use crate::sync::adopt::adopt;
 use crate::sync::base::Base;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
-use crate::sync::stale::{Incoming, first_unseen};
+use crate::sync::stale::{Incoming, Write, first_unseen};
 
 /// What the decision rests on.
 pub(super) struct Plan {
@@ -162,8 +162,14 @@ impl Plan {
             // Whoever saves now and isn't stale has seen everything.
             let mut writes = std::mem::take(&mut self.unseen[idx]);
             writes.retain(|it| now.duration_since(it.at) < UNSEEN);
-            let incoming: Vec<Incoming> = writes.iter().map(|it| it.incoming.clone()).collect();
-            let Some(first) = first_unseen(&incoming, &outcome.edits[idx]) else { continue };
+            let since: Vec<Write<'_>> = writes
+                .iter()
+                .map(|it| Write {
+                    incoming: &it.incoming,
+                    is_recent: now.duration_since(it.at) < RECENT,
+                })
+                .collect();
+            let Some(first) = first_unseen(&since, &outcome.edits[idx]) else { continue };
             let had = match context
                 .store
                 .blob(writes[first].base)
@@ -230,6 +236,10 @@ impl Plan {
 
 /// How long an editor may not have loaded what was written into its file.
 const UNSEEN: Duration = Duration::from_mins(10);
+
+/// How long nobody is expected to have loaded, read and changed what was written. marimo looks
+/// each second at most, and saves a second after the last key.
+const RECENT: Duration = Duration::from_secs(2);
 
 /// How many writes it may not have loaded.
 const MAX_UNSEEN: usize = 10;

@@ -106,6 +106,23 @@ fn push_same<'a>(res: &mut Vec<(LineChange, &'a str)>, same: &[&'a str], head: u
     res.extend(same[same.len() - tail..].iter().map(|it| (LineChange::Same, *it)));
 }
 
+/// Whether two texts have a change of the base in common.
+pub(super) fn shares_change(base: &str, ours: &str, theirs: &str) -> bool {
+    let [base, ours, theirs] = [base, ours, theirs].map(lines);
+    let their_hunks = hunks(&base, &theirs);
+    hunks(&base, &ours).iter().any(|our| {
+        their_hunks.iter().any(|their| {
+            our.before == their.before && ours[our.after.clone()] == theirs[their.after.clone()]
+        })
+    })
+}
+
+/// Returns the lines of a text that the base doesn't have at their place.
+pub(super) fn added_lines<'a>(base: &str, text: &'a str) -> Vec<&'a str> {
+    let text = lines(text);
+    hunks(&lines(base), &text).into_iter().flat_map(|hunk| text[hunk.after].to_vec()).collect()
+}
+
 struct Hunk {
     before: Range<usize>,
     after: Range<usize>,

@@ -4,21 +4,22 @@
 //! base that looks as if the user had taken the other replicas' edits back.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use nbsync_formats::{Change, Notebook};
 
 use super::edit::{CellKey, Edit};
+use super::lines::{added_lines, merge_lines, shares_change};
 
 /// What one write changed in a replica, as its editor would see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming(BTreeMap<CellKey, Changed>);
 
-/// A fingerprint of a cell's text before and after; `None` where there was no cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A cell's text before and after; `None` where there was no cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Changed {
-    before: Option<u64>,
-    after: Option<u64>,
+    before: Option<Arc<str>>,
+    after: Option<Arc<str>>,
 }
 
 impl Incoming {
@@ -28,17 +29,27 @@ impl Incoming {
         before: (&Notebook, &[Option<CellKey>]),
         after: (&Notebook, &[Option<CellKey>]),
     ) -> Option<Self> {
-        let (before, after) = (fingerprints(before), fingerprints(after));
+        let (before, after) = (sources(before), sources(after));
         let mut res = BTreeMap::new();
         for key in before.keys().chain(after.keys()) {
-            let changed =
-                Changed { before: before.get(key).copied(), after: after.get(key).copied() };
-            if changed.before != changed.after {
-                res.insert(*key, changed);
+            let (before, after) = (before.get(key), after.get(key));
+            if before != after {
+                let text = |it: Option<&&str>| it.map(|it| Arc::from(*it));
+                res.insert(*key, Changed { before: text(before), after: text(after) });
             }
         }
         (!res.is_empty()).then_some(Self(res))
     }
+}
+
+/// A write into a replica, as its editor may or may not have loaded it.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// What it changed.
+    pub incoming: &'a Incoming,
+    /// Whether it was so short a time ago that hardly anybody can have read it, typed,
+    /// and saved.
+    pub is_recent: bool,
 }
 
 /// Returns the first of the writes that the editor didn't load, if these edits look
@@ -47,54 +58,113 @@ impl Incoming {
 /// `writes` are those since the editor's own last save, oldest first. The edits must
 /// take back everything that was written since, and do something else as well: a
 /// user who takes back what arrived, and no more, means it.
-pub fn first_unseen(writes: &[Incoming], edits: &[Edit]) -> Option<usize> {
+///
+/// The something else may be in the same cell, or even in the place of what was written.
+/// In that place it counts only after a recent write, and if it doesn't resemble what was
+/// written: later, or so, it is a revision of it.
+pub fn first_unseen(writes: &[Write<'_>], edits: &[Edit]) -> Option<usize> {
     (0..writes.len()).find(|&first| takes_back(&writes[first..], edits))
 }
 
-fn takes_back(writes: &[Incoming], edits: &[Edit]) -> bool {
+/// What an editor's text of a cell says of a write into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The editor had loaded it, as far as one can tell.
+    Loaded,
+    /// The text is that from before the write.
+    TakenBack,
+    /// That, with an edit.
+    TakenBackAndEdited,
+}
+
+fn takes_back(writes: &[Write<'_>], edits: &[Edit]) -> bool {
+    let is_recent = writes.iter().all(|it| it.is_recent);
     let mut all: BTreeMap<CellKey, Changed> = BTreeMap::new();
-    for (key, changed) in writes.iter().flat_map(|it| &it.0) {
-        all.entry(*key).and_modify(|it| it.after = changed.after).or_insert(*changed);
+    for (key, changed) in writes.iter().flat_map(|it| &it.incoming.0) {
+        all.entry(*key)
+            .and_modify(|it| it.after.clone_from(&changed.after))
+            .or_insert_with(|| changed.clone());
     }
     all.retain(|_, changed| changed.before != changed.after);
     let mut rest: Vec<&Edit> = edits.iter().collect();
+    let mut is_edited = false;
     for (key, changed) in &all {
-        let found = rest.iter().position(|edit| match (changed.before, edit) {
-            (Some(before), Edit::Set(set, Change::Source(source))) => {
-                set == key && fingerprint(source) == before
-            }
-            // It was deleted, so its key is gone.
-            (Some(before), Edit::Insert { cell, .. }) => {
-                changed.after.is_none() && fingerprint(&cell.source) == before
-            }
-            (None, Edit::Delete(deleted)) => deleted == key,
-            _ => false,
-        });
-        match found {
-            Some(idx) => {
-                rest.remove(idx);
-            }
-            None => return false,
-        }
+        let verdicts = rest.iter().map(|edit| verdict(*key, changed, edit, is_recent));
+        let found = verdicts.enumerate().find(|(_, verdict)| *verdict != Verdict::Loaded);
+        let Some((idx, verdict)) = found else { return false };
+        is_edited |= verdict == Verdict::TakenBackAndEdited;
+        rest.remove(idx);
     }
-    !all.is_empty() && rest.iter().any(|edit| !matches!(edit, Edit::Move { .. }))
+    is_edited |= rest.iter().any(|edit| !matches!(edit, Edit::Move { .. }));
+    !all.is_empty() && is_edited
 }
 
-fn fingerprints((notebook, keys): (&Notebook, &[Option<CellKey>])) -> BTreeMap<CellKey, u64> {
+fn verdict(key: CellKey, changed: &Changed, edit: &Edit, is_recent: bool) -> Verdict {
+    let taken_back = |it| if it { Verdict::TakenBack } else { Verdict::Loaded };
+    match (changed.before.as_deref(), changed.after.as_deref(), edit) {
+        (before, Some(after), Edit::Set(set, Change::Source(now))) if *set == key => {
+            within_cell(before, after, now, is_recent)
+        }
+        // It was deleted, so its key is gone.
+        (Some(before), None, Edit::Insert { cell, .. }) => taken_back(cell.source == before),
+        (None, Some(_), Edit::Delete(deleted)) => taken_back(*deleted == key),
+        _ => Verdict::Loaded,
+    }
+}
+
+fn within_cell(before: Option<&str>, after: &str, now: &str, is_recent: bool) -> Verdict {
+    if before == Some(now) {
+        return Verdict::TakenBack;
+    }
+    let is_in_its_place = match before {
+        Some(before) if shares_change(before, after, now) => return Verdict::Loaded,
+        Some(before) => merge_lines(before, after, now).is_none(),
+        // Two new cells at one place look like one that was edited.
+        None => true,
+    };
+    if is_in_its_place && (!is_recent || resembles(before.unwrap_or_default(), after, now)) {
+        return Verdict::Loaded;
+    }
+    Verdict::TakenBackAndEdited
+}
+
+/// Whether a line that is new in one text is much like one that is new in the other.
+fn resembles(before: &str, after: &str, now: &str) -> bool {
+    let squeezed = |text: &str| -> Vec<String> {
+        let lines = added_lines(before, text).into_iter();
+        let lines = lines.map(|line| line.split_whitespace().collect::<String>());
+        lines.filter(|line| !line.is_empty()).take(MAX_COMPARED).collect()
+    };
+    let (written, saved) = (squeezed(after), squeezed(now));
+    // An editor that deletes a part of what was written has it.
+    if written.is_empty() || saved.is_empty() {
+        return true;
+    }
+    written.iter().any(|one| {
+        saved.iter().any(|other| {
+            let is_comparable = one.len().max(other.len()) <= MAX_LINE;
+            one == other || (is_comparable && strsim::normalized_levenshtein(one, other) >= ALIKE)
+        })
+    })
+}
+
+/// From which similarity on one line is taken for a revision of another. A corrected
+/// word or number is above, two assignments to different names are below.
+const ALIKE: f64 = 0.6;
+
+/// How many lines are compared with how many at most, and how long in bytes they are.
+const MAX_COMPARED: usize = 20;
+const MAX_LINE: usize = 500;
+
+fn sources<'a>((notebook, keys): (&'a Notebook, &[Option<CellKey>])) -> BTreeMap<CellKey, &'a str> {
     let mut res = BTreeMap::new();
     for (cell, key) in notebook.cells.iter().zip(keys) {
         if let Some(key) = key {
             // Of a cell that is shown in parts, the first stands for all.
-            res.entry(*key).or_insert_with(|| fingerprint(&cell.source));
+            res.entry(*key).or_insert(cell.source.as_str());
         }
     }
     res
-}
-
-fn fingerprint(source: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    source.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -119,18 +189,28 @@ mod tests {
         Edit::Set(CellKey(key), Change::Source(source.to_owned()))
     }
 
+    /// Calls it with writes of which none is recent.
+    fn unseen(writes: &[Incoming], edits: &[Edit]) -> Option<usize> {
+        check(writes, edits, false)
+    }
+
+    fn check(writes: &[Incoming], edits: &[Edit], is_recent: bool) -> Option<usize> {
+        let writes = writes.iter().map(|incoming| Write { incoming, is_recent });
+        first_unseen(&writes.collect::<Vec<_>>(), edits)
+    }
+
     #[test]
     fn old_text_with_one_more_edit_is_stale() {
         let writes = [incoming(&["a", "b", "c"], &["a", "b2", "c"])];
-        assert_eq!(first_unseen(&writes, &[set(1, "b"), set(2, "c2")]), Some(0));
+        assert_eq!(unseen(&writes, &[set(1, "b"), set(2, "c2")]), Some(0));
     }
 
     #[test]
     fn taking_back_what_arrived_is_an_undo() {
         let writes = [incoming(&["a", "b"], &["a", "b2"])];
-        assert_eq!(first_unseen(&writes, &[set(1, "b")]), None);
-        assert_eq!(first_unseen(&writes, &[set(1, "b3"), set(0, "a2")]), None);
-        assert_eq!(first_unseen(&writes, &[set(0, "a2")]), None);
+        assert_eq!(unseen(&writes, &[set(1, "b")]), None);
+        assert_eq!(unseen(&writes, &[set(1, "b2\nb3"), set(0, "a2")]), None);
+        assert_eq!(unseen(&writes, &[set(0, "a2")]), None);
     }
 
     #[test]
@@ -140,17 +220,49 @@ mod tests {
             incoming(&["a2", "b", "c"], &["a2", "b2", "c"]),
         ];
         let all = [set(0, "a"), set(1, "b"), set(2, "c2")];
-        assert_eq!(first_unseen(&writes, &all), Some(0));
-        assert_eq!(first_unseen(&writes, &all[1..]), Some(1));
+        assert_eq!(unseen(&writes, &all), Some(0));
+        assert_eq!(unseen(&writes, &all[1..]), Some(1));
     }
 
     #[test]
     fn cells_that_came_and_went_count() {
         let writes = [incoming(&["a"], &["a", "new"])];
-        assert_eq!(first_unseen(&writes, &[Edit::Delete(CellKey(1)), set(0, "a2")]), Some(0));
+        assert_eq!(unseen(&writes, &[Edit::Delete(CellKey(1)), set(0, "a2")]), Some(0));
         let writes = [incoming(&["a", "b"], &["a"])];
         let cell = Cell::new(CellKind::Code, "b");
         let back = Edit::Insert { key: CellKey(9), after: None, cell };
-        assert_eq!(first_unseen(&writes, &[back, set(0, "a2")]), Some(0));
+        assert_eq!(unseen(&writes, &[back, set(0, "a2")]), Some(0));
+    }
+
+    #[test]
+    fn other_lines_of_the_same_cell_are_something_else() {
+        let writes = [incoming(&["a\nb\nc"], &["a2\nb\nc"])];
+        assert_eq!(unseen(&writes, &[set(0, "a\nb\nc2")]), Some(0));
+        assert_eq!(unseen(&writes, &[set(0, "a2\nb\nc2")]), None);
+    }
+
+    #[test]
+    fn other_line_in_the_place_of_a_recent_one_is_something_else() {
+        let writes = [incoming(&["print(y)"], &["print(y)\nfrom_text = 0"])];
+        for (now, expected) in [
+            ("print(y)\nfrom_marimo = 0", Some(0)),
+            ("print(z)", Some(0)),
+            // Somebody goes on with what was written.
+            ("print(y)\nfrom_text = 10", None),
+            ("print(y)\nfrom_text=0", None),
+            ("print(y)\nfrom_text = 0\nz", None),
+            ("print(y)", None),
+        ] {
+            assert_eq!(check(&writes, &[set(0, now)], true), expected, "{now}");
+            assert_eq!(check(&writes, &[set(0, now)], false), None, "{now}");
+        }
+    }
+
+    #[test]
+    fn other_cell_in_the_place_of_a_recent_one_is_something_else() {
+        let writes = [incoming(&["a"], &["a", "from_text = 0"])];
+        assert_eq!(check(&writes, &[set(1, "import os")], true), Some(0));
+        assert_eq!(check(&writes, &[set(1, "import os")], false), None);
+        assert_eq!(check(&writes, &[set(1, "from_text = 1")], true), None);
     }
 }

@@ -300,6 +300,37 @@ fn editor_that_did_not_load_an_update_keeps_it() {
 }
 
 #[test]
+fn lines_saved_in_one_place_within_a_moment_are_both_kept() {
+    for stale in 0..3 {
+        let names = replicas("a.py");
+        let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+        let buffer = world.text(&names[stale]);
+        world.edit(&names[(stale + 1) % 3], "x = 1+first = 2 | y = 1");
+        world.run(Duration::from_millis(100));
+        let buffer = edited(&names[stale], &buffer, "x = 1+other(3) | y = 1");
+        world.disk.save(&at(&names[stale]), buffer.as_bytes());
+        world.run(QUIET);
+        for name in &names {
+            let text = world.text(name);
+            assert!(text.contains("first = 2") && text.contains("other(3)"), "{name}: {text}");
+        }
+        world.check_state("a.py", NotebookState::Conflict);
+    }
+}
+
+#[test]
+fn line_that_replaces_one_which_was_there_for_a_while_is_an_edit() {
+    let names = replicas("a.py");
+    let mut world = World::with(&[("a.py", "x = 1")]);
+    world.edit(&names[0], "x = 1+first = 2");
+    world.run(Duration::from_secs(5));
+    world.edit(&names[1], "x = 1+other(3)");
+    world.run(QUIET);
+    world.check("a.py", "x = 1+other(3)");
+    world.check_state("a.py", NotebookState::Synced);
+}
+
+#[test]
 fn undo_in_an_editor_that_loaded_the_update_is_an_undo() {
     let names = replicas("a.py");
     let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
