@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(&global, &args),
         Command::Pause(_) => pause::pause(&global),
-        Command::Resume(_) => pause::resume(&global),
+        Command::Resume(args) => pause::resume(&global, &args),
         Command::Stop(_) => stop::run(&global),
         Command::Service(args) => service::run(&global, &args),
         Command::Completions(args) => completions::run(&args),

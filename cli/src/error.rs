@@ -90,6 +90,9 @@ impl From<run::Error> for CliError {
         match error {
             run::Error::AlreadyRunning { .. } => Self::usage(error)
                 .hint("`nbsync status` shows what it does, and `nbsync stop` ends it"),
+            run::Error::Nested(_) => Self::usage(error).hint(
+                "watch the upper folder alone; `exclude` in its configuration leaves folders out",
+            ),
             _ => Self::input(error),
         }
     }

@@ -118,6 +118,12 @@ pub enum Command {
     Pause,
     /// End a pause or a halt.
     Resume,
+    /// Let notebooks go on that were stopped because two programs fight over them.
+    Release {
+        /// The paths.
+        #[serde(default)]
+        paths: Vec<Utf8PathBuf>,
+    },
     /// Read the configuration again.
     Reload,
     /// Finish the write under way and exit.
@@ -131,6 +137,7 @@ impl Command {
             Self::Status { paths }
             | Self::Flush { paths }
             | Self::Sync { paths }
+            | Self::Release { paths }
             | Self::Log { paths, .. }
             | Self::Conflicts { paths } => paths,
             Self::Show { path, .. }

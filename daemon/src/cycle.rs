@@ -69,12 +69,8 @@ pub(crate) struct Start<'a> {
     pub(crate) is_complete: bool,
     /// Replicas to read even if their stamps are the same.
     pub(crate) touched: &'a [usize],
-    /// Whether a text that lost most of its cells was given time, and is meant.
-    pub(crate) is_meant: bool,
-    /// Whether missing shadows were given time to come back.
-    pub(crate) is_missing: bool,
-    /// Whether the folder of the shadows was.
-    pub(crate) is_cleared: bool,
+    /// What was given time to become whole, and has not.
+    pub(crate) waited: &'a [WaitKind],
     /// What was written into each replica that its editor may not have loaded.
     pub(crate) unseen: &'a [Vec<Unseen>],
     /// A text that an editor saved where nobody looks any more, in the place of
@@ -253,11 +249,8 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     {
         let folder = gone.spec.path.parent().map(|it| context.disk.root().join(it));
         let is_cleared = folder.is_some_and(|it| context.disk.glance(&it).is_none());
-        let (kind, has_waited) = match is_cleared {
-            true => (WaitKind::Cleared, start.is_cleared),
-            false => (WaitKind::Missing, start.is_missing),
-        };
-        if !has_waited {
+        let kind = if is_cleared { WaitKind::Cleared } else { WaitKind::Missing };
+        if !start.waited.contains(&kind) {
             let reason = format!("`{}` is gone, and will be made again", gone.spec.path);
             return Err(Wait::new(kind, reason));
         }
@@ -317,10 +310,11 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         documents[late.replica] = Some(parse(spec, &late.text)?);
     }
     if let Some(base) = &base {
+        let is_meant = start.waited.contains(&WaitKind::Unlikely);
         for ((was, replica), document) in base.replicas.iter().zip(&known).zip(&documents) {
             if let Some(document) = document {
                 let (path, was) = (&replica.spec.path, was.document.as_ref());
-                check_safety(path, was, document.as_ref(), start.is_meant)?;
+                check_safety(path, was, document.as_ref(), is_meant)?;
             }
         }
     }

@@ -16,6 +16,7 @@ mod claims;
 mod conflicts;
 mod describe;
 mod discover;
+mod fights;
 mod flush;
 mod history;
 mod moves;
@@ -380,14 +381,18 @@ impl Engine {
         let is_there = matches!(self.parts.disk.list(&root), Ok(Some(_)));
         if !is_there && !self.pairings.is_empty() {
             self.halt(format!("the folder `{root}` is gone; nothing is written until it is back"));
-        } else if is_there && self.state == DaemonState::Halted && self.all_gone_reason().is_none()
-        {
-            self.resume();
+        } else if is_there && self.state == DaemonState::Halted {
+            match self.all_gone_reason() {
+                Some(reason) => self.halt(reason),
+                None => self.resume(),
+            }
         }
     }
 
     fn halt(&mut self, reason: String) {
-        if self.state != DaemonState::Halted {
+        if self.state == DaemonState::Halted {
+            self.reason = Some(reason);
+        } else {
             tracing::error!(reason, "halted");
             self.set_state(DaemonState::Halted, Some(reason));
         }

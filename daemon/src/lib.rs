@@ -35,3 +35,4 @@ pub mod systemd;
 mod tree;
 pub mod walk;
 pub mod watch;
+mod writers;

@@ -52,6 +52,9 @@ pub enum Error {
         /// The other process.
         pid: u32,
     },
+    /// Another process has a root above or below this one.
+    #[error(transparent)]
+    Nested(StoreError),
     /// The root can't be read.
     #[error("cannot read `{path}`")]
     Root {
@@ -261,6 +264,7 @@ fn open_store(options: &Options) -> Result<(DiskStore, Opened), Error> {
     let root = &options.root;
     DiskStore::open(&options.dirs.state, root).map_err(|err| match err {
         StoreError::Locked { pid: Some(pid) } => Error::AlreadyRunning { root: root.clone(), pid },
+        err @ StoreError::Overlaps { .. } => Error::Nested(err),
         err => Error::Store(err),
     })
 }

@@ -1,3 +1,6 @@
+use std::path::PathBuf;
+
+use camino::Utf8PathBuf;
 use nbsync_daemon::control::Command;
 
 use super::Outcome;
@@ -16,24 +19,43 @@ pub(crate) struct PauseArgs {}
 /// End a pause or a halt of the running daemon
 ///
 /// A daemon halts by itself when something looks like an accident, say most
-/// notebooks gone at once; `nbsync status` says why. Exits with 4 if no daemon
+/// notebooks gone at once, and stops a single notebook when two programs undo each
+/// other's changes in it; `nbsync status` says why. Exits with 4 if no daemon
 /// runs.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ResumeArgs {}
+pub(crate) struct ResumeArgs {
+    /// Only let these notebooks go on, or those in this folder (can be repeated)
+    #[arg(value_name = "NOTEBOOK")]
+    paths: Vec<PathBuf>,
+}
 
 pub(crate) fn pause(global: &Global) -> Result<Outcome, CliError> {
-    tell(global, Command::Pause, "paused")
+    tell(global, &[], |_| Command::Pause, "paused")
 }
 
-pub(crate) fn resume(global: &Global) -> Result<Outcome, CliError> {
-    tell(global, Command::Resume, "resumed")
+pub(crate) fn resume(global: &Global, args: &ResumeArgs) -> Result<Outcome, CliError> {
+    let command = |paths: Vec<Utf8PathBuf>| {
+        if paths.is_empty() { Command::Resume } else { Command::Release { paths } }
+    };
+    tell(global, &args.paths, command, "resumed")
 }
 
-fn tell(global: &Global, command: Command, done: &str) -> Result<Outcome, CliError> {
-    let target = Target::find(global, &[])?;
-    target.require_daemon()?.request(command)?;
+fn tell(
+    global: &Global,
+    paths: &[PathBuf],
+    command: impl FnOnce(Vec<Utf8PathBuf>) -> Command,
+    done: &str,
+) -> Result<Outcome, CliError> {
+    let target = Target::find(global, paths)?;
+    target.require_daemon()?.request(command(target.paths.clone()))?;
     if !global.quiet {
-        ui::print(&format!("{done} the daemon of `{}`\n", ui::escape(target.root.as_str())))?;
+        let what = match &target.paths[..] {
+            [] => format!("the daemon of `{}`", target.root),
+            paths => {
+                format!("`{}`", paths.iter().map(|it| it.as_str()).collect::<Vec<_>>().join("`, `"))
+            }
+        };
+        ui::print(&format!("{done} {}\n", ui::escape(&what)))?;
     }
     Ok(Outcome::Fine)
 }

@@ -97,9 +97,11 @@ impl Client {
     pub fn request(&mut self, command: Command) -> Result<Reply, ClientError> {
         let pid = self.pid;
         let patience = match command {
-            Command::Status { .. } | Command::Pause | Command::Resume | Command::Reload => {
-                Some(PATIENCE)
-            }
+            Command::Status { .. }
+            | Command::Pause
+            | Command::Resume
+            | Command::Release { .. }
+            | Command::Reload => Some(PATIENCE),
             _ => None,
         };
         let line = self.exchange(command, patience).map_err(|source| match source.kind() {

@@ -9,11 +9,12 @@ use super::Engine;
 use super::claims::{File, Said};
 use super::conflicts::{self, ConflictNote};
 use super::describe::describe;
+use super::fights::Turn;
 use super::history::{LATE, LateWriter};
 use super::pairing::{Due, Pairing, PairingRecord};
 use super::revisions::Step;
 use super::work::Job;
-use crate::cycle::{End, Synced, Traces, Wait, WaitKind, folders};
+use crate::cycle::{End, Replica, Synced, Traces, Wait, WaitKind, folders};
 use crate::error::{PANICKED, chain, guarded};
 use crate::record;
 use crate::report::{Cause, NotebookState, Propagation, Report, Role};
@@ -31,13 +32,19 @@ impl Engine {
         match end {
             End::Unchanged(replicas) => {
                 if let Some(pairing) = self.pairings.get_mut(source) {
+                    // Renames are followed by the files that are stored.
+                    let is_other = |(old, new): (&Replica, &Replica)| match (old.stamp, new.stamp) {
+                        (Some(old), Some(new)) => (old.ino, old.born_ns) != (new.ino, new.born_ns),
+                        _ => false,
+                    };
+                    let are_others = pairing.replicas.iter().zip(&replicas).any(is_other);
                     pairing.replicas = replicas;
                     let was = pairing.state;
                     let is_news = matches!(was, NotebookState::Held | NotebookState::Pending);
                     if is_news {
                         pairing.agree();
                     }
-                    if is_news || !pairing.is_complete {
+                    if is_news || are_others || !pairing.is_complete {
                         pairing.is_complete = true;
                         self.dirty.insert(source.to_owned());
                     }
@@ -63,6 +70,16 @@ impl Engine {
         synced: Synced,
         step: Option<Step>,
     ) {
+        // What a person takes back by a command is no turn.
+        let is_edit = step.is_none() && self.writes;
+        let turn = guarded(source.as_str(), || Turn::of(&synced)).flatten();
+        self.take_in(source, job, synced, step);
+        if let Some(turn) = turn.filter(|_| is_edit) {
+            self.watch_fight(source, &turn, job.due.since);
+        }
+    }
+
+    fn take_in(&mut self, source: &Utf8Path, job: &Job, synced: Synced, step: Option<Step>) {
         let now = synced.written_at;
         self.watch_new_folders(&synced);
         let Some(pairing) = self.pairings.get_mut(source) else { return };

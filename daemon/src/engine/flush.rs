@@ -64,6 +64,12 @@ impl Engine {
             Command::Resume => {
                 self.accept_deletions(now);
                 self.resume();
+                self.release(&[], now);
+                Reply::Done
+            }
+            Command::Release { paths } => {
+                let paths = self.relative(&paths);
+                self.release(&paths, now);
                 Reply::Done
             }
             Command::Reload => match self.reload(now) {

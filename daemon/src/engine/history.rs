@@ -11,7 +11,7 @@ use nbsync_formats::Document;
 
 use super::Engine;
 use super::pairing::Due;
-use super::work::Job;
+use super::work::{ACCIDENTS, Job};
 use crate::cycle::{End, Fate, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::{chain, guarded};
@@ -373,6 +373,9 @@ impl Engine {
             return true;
         };
         let Some(pairing) = self.pairings.get(&late.source) else { return true };
+        if pairing.stopped.is_some() {
+            return false;
+        }
         if base.replicas.len() != pairing.replicas.len() {
             return true;
         }
@@ -398,9 +401,7 @@ impl Engine {
             stored: None,
             is_complete: false,
             touched: &all,
-            is_meant: true,
-            is_missing: true,
-            is_cleared: true,
+            waited: &ACCIDENTS,
             unseen: &[],
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
@@ -418,6 +419,7 @@ impl Engine {
             stored,
             is_complete: false,
             touched: all,
+            waited: ACCIDENTS.to_vec(),
             unseen: Vec::new(),
             due: Due::new(now),
             now,

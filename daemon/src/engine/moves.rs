@@ -173,10 +173,18 @@ impl Engine {
             return None;
         }
         let format = self.pairings.get(&arrival.path)?.replicas[0].spec.dialect.format;
-        only(ended.by_digest.get(&arrival.digest), arrival, |from| {
-            self.ended
-                .get(from)
-                .is_some_and(|it| it.pairing.replicas[0].spec.dialect.format == format)
+        let source = |from: &Utf8PathBuf| {
+            let source = &self.ended.get(from)?.pairing.replicas[0];
+            (source.spec.dialect.format == format).then_some(source)
+        };
+        // Several notebooks may have held the same.
+        let is_same_file = |from: &&Utf8PathBuf| {
+            let known = source(from).and_then(|it| it.stamp);
+            known.is_some_and(|it| it.same_file(&arrival.stamp))
+        };
+        let same_file = ended.by_ino.get(&arrival.stamp.ino).into_iter().flatten();
+        same_file.clone().find(is_same_file).cloned().or_else(|| {
+            only(ended.by_digest.get(&arrival.digest), arrival, |from| source(from).is_some())
         })
     }
 
@@ -269,8 +277,12 @@ impl Engine {
             let (old, new) = (tree.absolute(&replica.spec.path), tree.absolute(new));
             match disk.read(&new, u64::MAX, Lock::None) {
                 Ok(contents) => {
+                    // It was edited, and its whole folder came along.
+                    let came_along = old.file_name() == new.file_name()
+                        && old.parent().is_some_and(|it| disk.glance(it).is_none());
                     let is_ours = replica.stamp.is_some_and(|it| it.same_file(&contents.stamp))
-                        || replica.digest == Some(Digest::of(&contents.bytes));
+                        || replica.digest == Some(Digest::of(&contents.bytes))
+                        || came_along;
                     if !is_ours {
                         tracing::info!(path = %new, "cannot follow a notebook: the name is taken");
                         return false;
@@ -369,8 +381,7 @@ fn only(
     let named = |it: &&&Utf8PathBuf| it.file_name() == arrival.path.file_name();
     let mut same_name = found.iter().filter(named);
     match (same_name.next(), same_name.next(), &found[..]) {
-        (Some(only), None, _) => Some((*only).clone()),
-        (None, _, [only]) => Some((*only).clone()),
+        (Some(only), None, _) | (None, _, [only]) => Some((*only).clone()),
         _ => None,
     }
 }

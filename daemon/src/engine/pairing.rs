@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
+use super::fights::Stopped;
 use crate::config::Config;
 use crate::cycle::{Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role};
 use crate::sync::Digest;
 use crate::sync::base::Dialect;
+use crate::sync::fight::Fight;
 use crate::sync::pairing::ReplicaSpec;
 
 /// One pairing, without its texts.
@@ -35,6 +37,10 @@ pub(crate) struct Pairing {
     pub(crate) held_at: Vec<Option<Stamp>>,
     /// What the editor of each replica may not have loaded.
     pub(crate) unseen: Vec<Vec<Unseen>>,
+    /// Whether two programs fight over it.
+    pub(crate) fight: Fight,
+    /// Set while it is stopped because they do.
+    pub(crate) stopped: Option<Stopped>,
     /// When it was found; `None` if that is long ago.
     pub(crate) found: Option<Instant>,
     /// What its conflicts need, if it has any.
@@ -61,6 +67,8 @@ impl Pairing {
             reason: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            fight: Fight::default(),
+            stopped: None,
             found: None,
             conflict: None,
             conflicts: Vec::new(),
@@ -300,6 +308,8 @@ impl PairingRecord {
             reason: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            fight: Fight::default(),
+            stopped: None,
             found: None,
             conflict: self.conflict,
             conflicts: self.conflicts,

@@ -185,6 +185,7 @@ impl Engine {
             base,
             stored: pairing.base,
             is_complete: pairing.is_complete,
+            waited: Vec::new(),
             touched: Vec::new(),
             unseen: Vec::new(),
             due: Due::new(now),

@@ -2,6 +2,7 @@
 
 mod edits;
 mod faults;
+mod fights;
 mod history;
 mod holds;
 mod pairs;

@@ -22,6 +22,10 @@ const GIT_WAIT: Duration = Duration::from_millis(300);
 /// How long no file of a folder may have gone before one is made again there.
 const REMOVAL: Duration = Duration::from_millis(500);
 
+/// What may turn out to be the middle of a save, or of a removal.
+pub(super) const ACCIDENTS: [WaitKind; 3] =
+    [WaitKind::Unlikely, WaitKind::Missing, WaitKind::Cleared];
+
 /// From this many on, due pairings are worked on side by side.
 pub(super) const SIDE_BY_SIDE: usize = 8;
 
@@ -48,7 +52,7 @@ impl Engine {
                     due.at = now + GIT_WAIT;
                 }
                 if let Some(pairing) = self.pairings.get_mut(source)
-                    && pairing.state == NotebookState::Synced
+                    && matches!(pairing.state, NotebookState::Synced | NotebookState::Pending)
                 {
                     pairing.state = NotebookState::Pending;
                     pairing.reason = Some(format!("{operation}; waiting for its end"));
@@ -187,7 +191,11 @@ impl Engine {
 
     /// Takes what a cycle of a pairing needs.
     fn job(&mut self, source: &Utf8Path, now: Instant) -> Option<Job> {
-        let due = self.due.remove(source)?;
+        let mut due = self.due.remove(source)?;
+        if self.is_stopped(source, &mut due, now) {
+            self.due.insert(source.to_owned(), due);
+            return None;
+        }
         if self.pairings.get(source)?.blocked.is_some() {
             if self.is_gone(source) {
                 self.source_gone(source, due, now);
@@ -198,6 +206,7 @@ impl Engine {
         let pairing = self.pairings.get(source)?;
         let (stored, is_complete) = (pairing.base, pairing.is_complete);
         let touched = due.touched.iter().copied().collect();
+        let waited = ACCIDENTS.into_iter().filter(|it| due.has_waited(*it, now)).collect();
         let unseen = pairing.unseen.clone();
         let replicas = pairing.replicas.clone();
         Some(Job {
@@ -207,6 +216,7 @@ impl Engine {
             stored,
             is_complete,
             touched,
+            waited,
             unseen,
             due,
             now,
@@ -227,6 +237,7 @@ pub(super) struct Job {
     pub(super) stored: Option<Digest>,
     pub(super) is_complete: bool,
     pub(super) touched: Vec<usize>,
+    pub(super) waited: Vec<WaitKind>,
     pub(super) unseen: Vec<Vec<Unseen>>,
     pub(super) due: Due,
     pub(super) now: Instant,
@@ -240,9 +251,7 @@ impl Job {
             stored: self.stored,
             is_complete: self.is_complete,
             touched: &self.touched,
-            is_meant: self.due.has_waited(WaitKind::Unlikely, self.now),
-            is_missing: self.due.has_waited(WaitKind::Missing, self.now),
-            is_cleared: self.due.has_waited(WaitKind::Cleared, self.now),
+            waited: &self.waited,
             unseen: &self.unseen,
             late: None,
         }

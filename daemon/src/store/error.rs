@@ -14,6 +14,16 @@ pub enum StoreError {
         /// The other process, if it said.
         pid: Option<u32>,
     },
+    /// Another process has a folder above or below this one.
+    #[error("`{root}` and `{other}` would be one in the other, and `{other}` is in use by {}", owner(*pid))]
+    Overlaps {
+        /// The folder of this store.
+        root: Utf8PathBuf,
+        /// The other one.
+        other: Utf8PathBuf,
+        /// Its process, if it said.
+        pid: Option<u32>,
+    },
     /// The index does not work any more. It is set aside when it is opened next.
     #[error("the index `{path}` is damaged: {reason}")]
     Damaged {

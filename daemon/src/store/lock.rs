@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
 
@@ -29,7 +29,7 @@ impl StateLock {
     ///
     /// Taken before the index is opened, so that the message is about a process and not
     /// about a database.
-    pub(super) fn take(folder: &Utf8Path) -> Result<Self, StoreError> {
+    pub(super) fn take(folder: &Utf8Path, root: &Utf8Path) -> Result<Self, StoreError> {
         let path = folder.join("lock");
         let failed = |source| StoreError::Io { path: path.clone(), source };
         let mut file = OpenOptions::new()
@@ -48,11 +48,35 @@ impl StateLock {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         let start = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
-        let text = format!("{}\n{start}\n", std::process::id());
+        let text = format!("{}\n{start}\n{root}", std::process::id());
         file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(failed)?;
         Ok(Self { file })
     }
 }
+
+/// Returns a root that is in use now and in which `root` is, or which is in `root`, with its
+/// process. `state` has the state folders of all roots.
+///
+/// Asked with the own lock in hand: of two that start at once, at least one sees the other.
+pub(super) fn overlapping(state: &Utf8Path, root: &Utf8Path) -> Option<(Utf8PathBuf, Option<u32>)> {
+    // Without a list there is no other.
+    let folders = state.read_dir_utf8().ok()?;
+    folders.flatten().find_map(|folder| {
+        let file = File::open(folder.path().join("lock")).ok()?;
+        let mut text = String::new();
+        (&file).take(MAX_LOCK).read_to_string(&mut text).ok()?;
+        let mut lines = text.splitn(3, '\n');
+        let pid = lines.next()?.parse().ok();
+        let other = Utf8Path::new(lines.nth(1)?);
+        let overlaps = other != root && (root.starts_with(other) || other.starts_with(root));
+        // Whoever was killed left the text and not the lock.
+        let is_held = || matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        (overlaps && !other.as_str().is_empty() && is_held()).then(|| (other.to_owned(), pid))
+    })
+}
+
+/// The longest text of a lock: two numbers, and a path.
+const MAX_LOCK: u64 = 8192;
 
 fn pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();

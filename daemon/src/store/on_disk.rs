@@ -12,7 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::blobs::Blobs;
 use super::collect::{self, Collected, GRACE_MS, Keep, RESCUE_MS};
 use super::index::{Changes, Index, meta_key};
-use super::lock::StateLock;
+use super::lock::{StateLock, overlapping};
 use super::record::{
     HISTORY, RECORDS, history_key, history_prefix, parse_entry, parse_history_key, record_key,
 };
@@ -62,7 +62,10 @@ impl DiskStore {
         // Texts of notebooks are nobody else's business.
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&folder).map_err(StoreError::io(&folder))?;
-        let lock = StateLock::take(&folder)?;
+        let lock = StateLock::take(&folder, root)?;
+        if let Some((other, pid)) = overlapping(state, root) {
+            return Err(StoreError::Overlaps { root: root.to_owned(), other, pid });
+        }
         let blobs = Blobs::open(folder.join("blobs"))?;
         let identity = identity(root).map_err(StoreError::io(root))?;
         let path = folder.join("index");

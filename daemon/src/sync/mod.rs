@@ -8,6 +8,7 @@ pub mod base;
 pub mod conflict;
 mod digest;
 pub mod edit;
+pub mod fight;
 pub mod lines;
 pub mod merge;
 pub mod pairing;

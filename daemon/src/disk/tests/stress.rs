@@ -56,9 +56,25 @@ fn random(state: &mut u64, end: u64) -> u64 {
     *state % end
 }
 
-/// Lets an editor and a write meet for a while, and returns how many saves were made, and how
-/// many of them were lost.
-fn race(editor: Editor, method: Method, time: Duration) -> (usize, usize) {
+/// How long an editor and a write meet.
+#[derive(Debug, Clone, Copy)]
+enum Amount {
+    Time(Duration),
+    Saves(usize),
+}
+
+impl Amount {
+    fn is_enough(self, start: Instant, saves: usize) -> bool {
+        match self {
+            Self::Time(time) => time <= start.elapsed(),
+            Self::Saves(enough) => enough <= saves,
+        }
+    }
+}
+
+/// Lets an editor and a write meet again and again, and returns how many saves were made, and
+/// how many of them were lost.
+fn race(editor: Editor, method: Method, amount: Amount) -> (usize, usize) {
     let sandbox = Sandbox::new();
     // The two meet when the old text was checked and the swap is next.
     let swap = Arc::new(Barrier::new(2));
@@ -87,7 +103,7 @@ fn race(editor: Editor, method: Method, time: Duration) -> (usize, usize) {
             }
         });
         let start = Instant::now();
-        while start.elapsed() < time {
+        while !amount.is_enough(start, saves) {
             let old = format!("old text {saves:09}");
             let saved = format!("saved {saves:012}");
             fs::write(&path, &old).unwrap();
@@ -116,16 +132,21 @@ fn race(editor: Editor, method: Method, time: Duration) -> (usize, usize) {
     (saves, lost)
 }
 
-/// `NBSYNC_STRESS_SECONDS` makes it more than a smoke test.
+/// `NBSYNC_STRESS_SAVES` makes it more than a smoke test.
+///
+/// The last method is the one that the documentation says may lose a save at the same moment; its
+/// figure is printed, and not more than that.
 #[test]
 fn no_save_is_lost() {
-    let seconds = std::env::var("NBSYNC_STRESS_SECONDS").ok().and_then(|it| it.parse().ok());
-    let time = seconds.map_or(Duration::from_millis(200), Duration::from_secs);
-    for method in [Method::Exchange, Method::MoveOut] {
+    let saves = std::env::var("NBSYNC_STRESS_SAVES").ok().and_then(|it| it.parse().ok());
+    let amount = saves.map_or(Amount::Time(Duration::from_millis(200)), Amount::Saves);
+    for method in [Method::Exchange, Method::MoveOut, Method::RenameOver] {
         for editor in [Editor::InPlace, Editor::InPlaceSlowly, Editor::Rename, Editor::Late] {
-            let (saves, lost) = race(editor, method, time);
+            let (saves, lost) = race(editor, method, amount);
             assert!(saves > 0);
-            assert_eq!(lost, 0, "{editor:?} against {method:?}");
+            if method != Method::RenameOver {
+                assert_eq!(lost, 0, "{editor:?} against {method:?}");
+            }
         }
     }
 }
