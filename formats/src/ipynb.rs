@@ -33,11 +33,12 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Carry, CellPlace, Document, Format, FormatName, KeptHere, Notebook, NotebookAttribute,
-    ParseError, PrintError, Printed, Slot,
+    Carry, Cell, CellPlace, Document, Format, FormatName, KeptHere, Notebook, NotebookAttribute,
+    Notes, ParseError, PrintError, Printed, Slot,
 };
 
-/// The format of Jupyter. Holds everything, so [`Carry`] makes no difference.
+/// The format of Jupyter. Holds everything; what [`Carry`] decides is whether the
+/// notes of a script are written.
 #[derive(Debug)]
 pub(crate) struct Ipynb;
 
@@ -72,9 +73,16 @@ impl Format for Ipynb {
         &self,
         notebook: &Notebook,
         _extension: &str,
-        _carry: Carry,
+        carry: Carry,
     ) -> Result<Printed, PrintError> {
-        print::print(notebook)
+        print::print(notebook, carry)
+    }
+}
+
+fn without_notes(slot: Slot) -> Slot {
+    match slot {
+        Slot::New(cell) => Slot::New(Cell { notes: Notes::default(), ..cell }),
+        slot => slot,
     }
 }
 
@@ -115,7 +123,10 @@ impl Document for IpynbDocument {
         attributes: &[(NotebookAttribute, Option<Value>)],
         _carry: Carry,
     ) -> Result<Printed, PrintError> {
-        let updated = update::update(&self.text, &self.parsed, slots, attributes)?;
+        // Notes are for a script that is made of the file, and so are written with all
+        // of the file or not at all.
+        let slots: Vec<Slot> = slots.iter().cloned().map(without_notes).collect();
+        let updated = update::update(&self.text, &self.parsed, &slots, attributes)?;
         Ok(updated.into())
     }
 }

@@ -52,5 +52,5 @@ pub use marimo::{
     ViolationKind, outline as outline_marimo, regenerate as regenerate_marimo,
     violations as marimo_violations,
 };
-pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute};
+pub use notebook::{Attribute, Cell, CellKind, Notebook, NotebookAttribute, Notes};
 pub use yaml::load as load_yaml;

@@ -26,6 +26,32 @@ pub struct Notebook {
     pub script: Option<String>,
     /// The cells, top to bottom.
     pub cells: Vec<Cell>,
+    /// What jupytext would note in an ipynb that is made of the script: filters
+    /// that keep a script without a header, or a key in the header.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
+}
+
+/// How a script wrote something, in the words in which jupytext notes it in an
+/// ipynb: `lines_to_next_cell`, `cell_marker`, filters.
+///
+/// They help to print a text that doesn't exist yet and to nothing else. No edit
+/// changes them, none is made of them, and all notes are equal.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Notes(pub Map<String, Value>);
+
+impl Notes {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl PartialEq for Notes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Notebook {
@@ -103,12 +129,22 @@ pub struct Cell {
     /// `md_prefix` is `r` by default.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub marimo: Map<String, Value>,
+    /// How a script wrote the cell.
+    #[serde(default, skip_serializing_if = "Notes::is_empty")]
+    pub notes: Notes,
 }
 
 impl Cell {
     /// Makes a cell with nothing but a source.
     pub fn new(kind: CellKind, source: impl Into<String>) -> Self {
-        Self { kind, source: source.into(), id: None, metadata: Map::new(), marimo: Map::new() }
+        Self {
+            kind,
+            source: source.into(),
+            id: None,
+            metadata: Map::new(),
+            marimo: Map::new(),
+            notes: Notes::default(),
+        }
     }
 
     /// Returns the value of an attribute, if it is set.
@@ -136,7 +172,7 @@ impl Cell {
 
 impl PartialEq for Cell {
     fn eq(&self, other: &Self) -> bool {
-        let Self { kind, source, id: _, metadata, marimo } = self;
+        let Self { kind, source, id: _, metadata, marimo, notes: _ } = self;
         *kind == other.kind
             && *source == other.source
             && *metadata == other.metadata

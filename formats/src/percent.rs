@@ -15,6 +15,7 @@ mod head;
 mod header;
 mod header_text;
 mod literal;
+mod notes;
 mod options;
 mod pep8;
 mod print;

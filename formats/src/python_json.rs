@@ -24,6 +24,18 @@ pub(crate) fn number(number: &Number) -> String {
     }
 }
 
+/// Returns a value with its numbers as Python spells them once it has read them.
+pub(crate) fn respelled(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            self::number(&number).parse().map_or(Value::Number(number), Value::Number)
+        }
+        Value::Array(items) => items.into_iter().map(respelled).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, respelled(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
+    }
+}
+
 /// Returns the shortest text that reads back as this float, as `repr` does.
 pub(crate) fn float(value: f64) -> String {
     let text = format!("{value:e}");

@@ -81,10 +81,6 @@ def check_script(own, got, format):
     """An ipynb gives jupytext's bytes; a script with another convention, the same cells."""
     if own.format == "ipynb":
         notebook = nbformat.reads(own.text, as_version=4)
-        for cell in notebook.cells:
-            # How a script wrote the cell, which jupytext notes in the ipynb and nbsync doesn't
-            # use (docs/formats.md).
-            cell.metadata.pop("cell_marker", None)
         # Without a language it is Python.
         extension = ".auto" if "language_info" in notebook.metadata else ".py"
         target = {"extension": extension, "format_name": format}

@@ -72,6 +72,7 @@ pub(super) fn edit(
 /// Writes a cell that has no text yet.
 pub(super) fn print(cell: &Cell, id: Option<&str>, style: &Style) -> String {
     let mut metadata = cell.metadata.clone();
+    metadata.extend(cell.notes.0.clone());
     if let Some(marimo) = marimo_metadata::for_cell(&cell.marimo, cell.kind) {
         metadata.insert("marimo".to_owned(), marimo);
     }

@@ -38,7 +38,7 @@ pub(super) fn target(
         metadata: old.metadata.clone(),
         marimo: old.marimo.clone(),
         script: old.script.clone(),
-        cells: Vec::new(),
+        ..Notebook::default()
     };
     for (attribute, value) in attributes {
         target.set_attribute(attribute, value.as_ref().map(respelled));

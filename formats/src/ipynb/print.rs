@@ -1,7 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{read, update};
-use crate::{Notebook, NotebookAttribute, PrintError, Printed, Slot};
+use crate::{Carry, Cell, Notebook, NotebookAttribute, Notes, PrintError, Printed, Slot};
 
 /// A notebook without cells, as nbformat writes it.
 const EMPTY: &str =
@@ -12,8 +12,17 @@ const EMPTY: &str =
 /// A Python notebook gets a kernelspec and a full `language_info` if it has
 /// none, as JupyterLab asks for a kernel, or saves the file though nobody typed,
 /// when one of them is missing.
-pub(super) fn print(notebook: &Notebook) -> Result<Printed, PrintError> {
+///
+/// If all is carried, the notes are those of jupytext, so that it can write the
+/// script again as it was.
+pub(super) fn print(notebook: &Notebook, carry: Carry) -> Result<Printed, PrintError> {
     let mut metadata = notebook.metadata.clone();
+    if carry == Carry::All && !notebook.notes.is_empty() {
+        let options = metadata.entry("jupytext").or_insert_with(|| json!({}));
+        if let Value::Object(options) = options {
+            options.extend(notebook.notes.0.clone());
+        }
+    }
     if notebook.language() == "python" {
         add_python(&mut metadata);
     }
@@ -30,7 +39,11 @@ pub(super) fn print(notebook: &Notebook) -> Result<Printed, PrintError> {
                 (attribute, value)
             }),
     );
-    let slots: Vec<_> = notebook.cells.iter().cloned().map(Slot::New).collect();
+    let noted = |cell: &Cell| match carry {
+        Carry::All => cell.clone(),
+        Carry::Shown => Cell { notes: Notes::default(), ..cell.clone() },
+    };
+    let slots: Vec<_> = notebook.cells.iter().map(noted).map(Slot::New).collect();
     let empty = read::parse(EMPTY).map_err(|error| PrintError::Unfaithful(error.to_string()))?;
     Ok(update::update(EMPTY, &empty, &slots, &attributes)?.into())
 }

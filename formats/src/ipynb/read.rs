@@ -12,8 +12,10 @@ use crate::{Cell, CellKind, Notebook, ParseError, ParseErrorKind, marimo_metadat
 /// Keys of cell metadata that stay in the file and never travel: the layout of a
 /// text format (jupytext: `_JUPYTEXT_CELL_METADATA`), and what nbformat drops
 /// whenever it writes.
-const OWN_CELL_KEYS: [&str; 4] =
-    ["cell_marker", "lines_to_end_of_cell_marker", "lines_to_next_cell", "trusted"];
+const OWN_CELL_KEYS: [&str; 2] = ["lines_to_end_of_cell_marker", "trusted"];
+
+/// Those of them that a script is printed with.
+const NOTES: [&str; 2] = ["cell_marker", "lines_to_next_cell"];
 
 /// Keys of notebook metadata that nbformat drops whenever it writes.
 const OWN_KEYS: [&str; 3] = ["orig_nbformat", "orig_nbformat_minor", "signature"];
@@ -101,6 +103,11 @@ pub(super) fn hide_own_keys(metadata: &mut Map<String, Value>) {
 pub(super) fn sort_out(cell: &mut Cell) {
     for key in OWN_CELL_KEYS {
         cell.metadata.shift_remove(key);
+    }
+    for key in NOTES {
+        if let Some(value) = cell.metadata.shift_remove(key) {
+            cell.notes.0.entry(key).or_insert(value);
+        }
     }
     let marimo = marimo_metadata::take_from_cell(&mut cell.metadata, cell.kind);
     for (key, value) in marimo {

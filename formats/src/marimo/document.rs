@@ -72,7 +72,7 @@ impl Script {
         }
         let cells =
             entries.iter().zip(&layout.blocks).map(|(it, block)| view::cell(it, block.role));
-        let notebook = Notebook { metadata: Map::new(), marimo, script, cells: cells.collect() };
+        let notebook = Notebook { marimo, script, cells: cells.collect(), ..Notebook::default() };
         let parts = Parts { content, layout, entries, notebook, canonical: OnceLock::new() };
         Self { parts: Arc::new(parts) }
     }

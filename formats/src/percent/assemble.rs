@@ -8,7 +8,7 @@ use super::document::Percent;
 use super::pep8;
 use super::reader::Region;
 use crate::languages::Script;
-use crate::lines::{ends_line, split_lines};
+use crate::lines::{ends_line, is_blank, split_lines};
 use crate::{Cell, FormatName, PrintError, Printed};
 
 /// The text of one cell.
@@ -19,6 +19,8 @@ pub(super) struct Piece {
     pub(super) text: String,
     /// Which slot it is for, if it is not the PEP 723 block.
     pub(super) slot: Option<usize>,
+    /// Whether its lines stand in quotes.
+    pub(super) is_quoted: bool,
     /// The blank lines behind it.
     pub(super) gap: Gap,
     /// What has to be read from it, if that is known.
@@ -30,6 +32,8 @@ pub(super) struct Piece {
 pub(super) enum Gap {
     /// These bytes.
     Text(String),
+    /// So many blank lines.
+    Lines(usize),
     /// As many blank lines as jupytext would write.
     Pep8,
 }
@@ -116,11 +120,13 @@ fn join(parts: &mut Parts, script: &Script) -> (String, Vec<usize>) {
         gaps[idx] = match &piece.gap {
             Gap::Text(text) => text.clone(),
             // The break of the last line is the blank line behind the last cell.
+            Gap::Lines(n) if following.is_empty() => parts.newline.repeat(n.saturating_sub(1)),
+            Gap::Lines(n) => parts.newline.repeat(*n),
             Gap::Pep8 if following.is_empty() => String::new(),
             Gap::Pep8 => {
-                let n =
-                    pep8::blank_lines(&lines, following.iter().rev().copied(), script.extension);
-                parts.newline.repeat(n)
+                let cell = if piece.is_quoted { without_quote(&lines) } else { &lines };
+                let following = following.iter().rev().copied();
+                parts.newline.repeat(pep8::blank_lines(cell, following, script.extension))
             }
         };
         following.extend(std::iter::repeat_n("", split_lines(&gaps[idx]).len()));
@@ -152,6 +158,18 @@ fn join(parts: &mut Parts, script: &Script) -> (String, Vec<usize>) {
         text.truncate(stripped.len());
     }
     (text, starts)
+}
+
+/// The lines of a quoted cell as jupytext has them when it counts blank lines: the
+/// closing quote is a part of the last line of the source.
+fn without_quote<'a>(lines: &'a [&'a str]) -> &'a [&'a str] {
+    match lines {
+        // A marker and an opening quote, then two lines or more.
+        [_, _, _, .., last, quote] if quote.len() == 3 && !is_blank(last) => {
+            &lines[..lines.len() - 1]
+        }
+        _ => lines,
+    }
 }
 
 fn end_line(text: &mut String, newline: &str) {

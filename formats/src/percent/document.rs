@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use super::header::Header;
 use super::reader::{self, Region};
-use super::{detect, update};
+use super::{detect, notes, update};
 use crate::languages::Script;
 use crate::lines::{LineCount, LineSpan, line_spans};
 use crate::{
@@ -73,11 +73,21 @@ impl Percent {
         }
         context.metadata_is_json |= regions.iter().any(|region| region.metadata_is_json);
 
-        let mut notebook = Notebook { metadata: view_metadata(&header), ..Notebook::default() };
+        let has_root = header.block.as_ref().is_some_and(|block| !block.root.is_empty());
+        let has_cells = has_root || !regions.is_empty();
+        let mut notebook = Notebook {
+            metadata: view_metadata(&header, has_cells.then_some(script)),
+            notes: notes::of_notebook(&header, &regions),
+            ..Notebook::default()
+        };
         notebook.marimo = marimo_metadata::take_from_notebook(&mut notebook.metadata);
         let mut places = Vec::new();
         if let Some(source) = root_level_source(&text, &lines, &header, script) {
-            notebook.cells.push(Cell::new(CellKind::Raw, source));
+            let mut cell = Cell::new(CellKind::Raw, source);
+            if let Some(n_lines) = lines_behind_header(&text, &lines, &header, script) {
+                cell.notes.0.insert("lines_to_next_cell".to_owned(), n_lines.into());
+            }
+            notebook.cells.push(cell);
             places.push(None);
         }
         let mut script_region = None;
@@ -164,7 +174,10 @@ impl Document for Percent {
 }
 
 /// The metadata of the header as other formats know it.
-fn view_metadata(header: &Header) -> Map<String, Value> {
+///
+/// They have no file extension that says what language it is in, so a `script`
+/// in another one than Python says it.
+fn view_metadata(header: &Header, script: Option<&Script>) -> Map<String, Value> {
     let mut metadata = header.metadata().cloned().unwrap_or_default();
     let carries_marimo = metadata.get("marimo").is_some_and(Value::is_object);
     let mut options = match metadata.get("jupytext") {
@@ -176,6 +189,13 @@ fn view_metadata(header: &Header) -> Map<String, Value> {
     options.shift_remove("text_representation");
     if carries_marimo {
         set_marimo_filter(&mut options, false);
+    }
+    let kernel = metadata.get("kernelspec").and_then(|kernel| kernel.get("language"));
+    if let Some(script) = script
+        && script.language != "python"
+        && kernel.is_none()
+    {
+        options.entry("main_language").or_insert_with(|| script.language.into());
     }
     for (key, value) in [("executable", &header.executable), ("encoding", &header.encoding)] {
         if let Some(value) = value {
@@ -228,4 +248,17 @@ fn root_level_source(
     source.extend(contents.map(|line| super::header::uncomment(line, script)));
     source.push("---");
     Some(source.join("\n"))
+}
+
+/// How many blank lines jupytext notes behind the root-level lines of a header.
+fn lines_behind_header(
+    text: &str,
+    lines: &[LineSpan],
+    header: &Header,
+    script: &Script,
+) -> Option<usize> {
+    let n_lines = header.next - header.block.as_ref()?.close - 1;
+    let following = lines[header.next..].iter().map(|line| &text[line.content()]);
+    let expected = super::pep8::blank_lines(&["---"], following, script.extension);
+    (n_lines != expected).then_some(n_lines)
 }

@@ -24,6 +24,34 @@ impl Fence {
     }
 }
 
+/// The longest fences of backticks and of tildes that some lines can close.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Longest([usize; 2]);
+
+impl Longest {
+    /// Adds a line, without its comment.
+    pub(super) fn add(&mut self, line: &str) {
+        if let Some((fence, rest)) = split(line)
+            && is_blank(rest)
+        {
+            let longest = &mut self.0[column(fence)];
+            *longest = fence.len.max(*longest);
+        }
+    }
+
+    /// The fences that whatever follows a text could close in it.
+    pub(super) fn of_any(text: &str) -> Self {
+        let longest = |char| text.split(|it| it != char).map(str::len).max().unwrap_or(0).max(3);
+        Self([longest('`'), longest('~')])
+    }
+
+    /// Lines that close these fences.
+    pub(super) fn lines(self) -> impl Iterator<Item = String> {
+        let lines = ["`", "~"].into_iter().zip(self.0);
+        lines.filter(|(_, len)| *len > 0).map(|(char, len)| char.repeat(len))
+    }
+}
+
 /// For each line of a text, the longest fence of backticks and of tildes that it
 /// or a later line can close.
 ///

@@ -1,11 +1,15 @@
 //! Which metadata a text shows (`jupytext: metadata_filter`).
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::options::is_key;
 
 /// What jupytext shows of a notebook.
-const NOTEBOOK_KEYS: [&str; 5] = ["jupytext", "kernelspec", "kernel_info", "orphan", "tocdepth"];
+pub(super) const NOTEBOOK_KEYS: [&str; 5] =
+    ["jupytext", "kernelspec", "kernel_info", "orphan", "tocdepth"];
 
 /// What jupytext doesn't show of a cell.
 const HIDDEN_CELL_KEYS: [&str; 11] = [
@@ -82,6 +86,16 @@ impl Filter {
         }
     }
 
+    /// Changes the filter so that these keys are shown.
+    pub(super) fn show(&mut self, keys: &BTreeSet<&str>) {
+        self.excluded.retain(|key| !keys.contains(key.as_str()));
+        if !self.includes_all {
+            let new = keys.iter().filter(|key| !self.included.iter().any(|it| it == *key));
+            let new: Vec<String> = new.map(|key| (*key).to_owned()).collect();
+            self.included.extend(new);
+        }
+    }
+
     /// Returns what is shown of a notebook's metadata.
     pub(super) fn notebook(&self, metadata: &Map<String, Value>) -> Map<String, Value> {
         if self.includes_all {
@@ -115,6 +129,20 @@ impl Filter {
     }
 }
 
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = |has_all: bool, words: &[String], sign: &str| {
+            if has_all {
+                return vec![format!("{sign}all")];
+            }
+            words.iter().map(|word| format!("{sign}{word}")).collect()
+        };
+        let mut words = all(self.includes_all, &self.included, "");
+        words.extend(all(self.excludes_all, &self.excluded, "-"));
+        f.write_str(&words.join(","))
+    }
+}
+
 /// Picks keys; `a.b` stands for a key in a mapping.
 fn subset(
     metadata: &Map<String, Value>,
@@ -130,6 +158,9 @@ fn subset(
         let inner = below(included, key);
         if let (false, Some(map)) = (inner.is_empty(), value.as_object()) {
             res.insert(key.clone(), Value::Object(subset(map, Some(&inner), &[])));
+        } else if !inner.is_empty() && (value.is_string() || value.is_array()) {
+            // To jupytext, these are mappings without keys.
+            res.insert(key.clone(), Value::Object(Map::new()));
         } else if included.contains(key) {
             res.insert(key.clone(), value.clone());
         }

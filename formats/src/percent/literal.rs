@@ -13,12 +13,13 @@ const MAX_DEPTH: usize = 100;
 pub(super) fn parse(text: &str) -> Option<Value> {
     let text = trim(text);
     if let Ok(value) = serde_json::from_str(text) {
-        return Some(value);
+        return Some(python_json::respelled(value));
     }
     let mut parser = Parser { rest: text };
     let value = parser.value(0)?;
     parser.skip_blanks();
-    parser.rest.is_empty().then_some(value)
+    // What is left may be a comment.
+    (parser.rest.is_empty() || parser.rest.starts_with('#')).then_some(value)
 }
 
 struct Parser<'a> {
@@ -260,6 +261,8 @@ mod tests {
             ("0x1F", json!(31)),
             ("1_000", json!(1000)),
             ("{1: 2}", json!({"1": 2})),
+            ("'a' # b", json!("a")),
+            ("[1.50, 1e5]", json!([1.5, 100_000.0])),
         ] {
             let value = parse(text);
             assert_eq!(

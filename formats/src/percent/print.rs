@@ -6,11 +6,13 @@ use serde_json::{Map, Value};
 
 use super::assemble::{Gap, Parts, Piece, assemble};
 use super::context::{self, Context};
+use super::fence::Longest;
 use super::header_text;
-use super::reader::read;
-use super::writer::{CellText, safe_quotes};
-use crate::languages::Script;
+use super::reader::{self, read, uncomment_line};
+use super::writer::{CellText, Way, safe_quotes};
+use crate::languages::{self, Script};
 use crate::lines::line_spans;
+use crate::string_scanner::StringScanner;
 use crate::{Carry, Cell, CellKind, FormatName, Notebook, PrintError, Printed};
 
 /// Writes a notebook as jupytext does.
@@ -44,10 +46,13 @@ pub(super) fn print(
     {
         head.push(format!("{} -*- coding: utf-8 -*-", script.comment));
     }
+    let may_have_root = metadata.get("jupytext").is_none_or(|options| {
+        options.get("root_level_metadata_as_raw_cell") != Some(&Value::Bool(false))
+    });
     let root = notebook
         .cells
         .first()
-        .filter(|cell| cell.kind == CellKind::Raw)
+        .filter(|cell| may_have_root && cell.kind == CellKind::Raw)
         .and_then(|cell| header_text::front_matter(&cell.source));
     let empty = Map::new();
     let marimo = if carry == Carry::All { &notebook.marimo } else { &empty };
@@ -57,20 +62,32 @@ pub(super) fn print(
     let has_block = !block.is_empty();
     head.extend(block.iter().map(|line| header_text::comment(line, script)));
 
+    // The last cell first: what can be said of a cell depends on what follows.
     let mut pieces = Vec::new();
-    if let Some(block) = &notebook.script {
-        pieces.push(new_piece(&Cell::new(CellKind::Code, block.as_str()), &context, "\n"));
-    }
-    for (slot, cell) in notebook.cells.iter().enumerate().skip(usize::from(root.is_some())) {
+    let mut below = None;
+    let mut add = |cell: &Cell, slot| {
+        let piece = Piece { slot, ..new_piece(cell, &context, "\n", below) };
+        let fences: &mut Longest = below.get_or_insert_default();
+        for line in piece.text.lines() {
+            fences.add(uncomment_line(line, script.comment, script.comment_suffix));
+        }
+        pieces.push(piece);
+    };
+    for (slot, cell) in notebook.cells.iter().enumerate().skip(usize::from(root.is_some())).rev() {
         let mut cell = cell.clone();
         if carry == Carry::Shown {
             cell.marimo.clear();
         }
-        let piece = new_piece(&cell, &context, "\n");
-        pieces.push(Piece { slot: Some(slot), ..piece });
+        add(&cell, Some(slot));
     }
+    if let Some(block) = &notebook.script {
+        add(&Cell::new(CellKind::Code, block.as_str()), None);
+    }
+    pieces.reverse();
     if has_block && !pieces.is_empty() {
-        head.push(String::new());
+        let first = notebook.cells.first().filter(|_| root.is_some());
+        let n_lines = first.and_then(noted_lines).unwrap_or(1);
+        head.extend(std::iter::repeat_n(String::new(), n_lines));
     }
     let mut parts = Parts {
         head: head.into_iter().map(|line| line + "\n").collect(),
@@ -84,59 +101,124 @@ pub(super) fn print(
 }
 
 /// Returns the text of a cell that the text doesn't have yet.
-pub(super) fn new_piece(cell: &Cell, context: &Context, newline: &str) -> Piece {
-    let printed = cell_text(cell, &Map::new(), context);
+pub(super) fn new_piece(
+    cell: &Cell,
+    context: &Context,
+    newline: &str,
+    below: Option<Longest>,
+) -> Piece {
+    let printed = cell_text(cell, &Map::new(), context, below);
     let mut text = printed.marker(context) + newline;
     for line in &printed.body {
         text.push_str(line);
         text.push_str(newline);
     }
-    Piece { text, slot: None, gap: Gap::Pep8, cell: None }
+    let gap = noted_lines(cell).map_or(Gap::Pep8, Gap::Lines);
+    Piece { text, slot: None, is_quoted: printed.is_quoted, gap, cell: None }
+}
+
+/// The blank lines that are noted behind a cell, within reason.
+fn noted_lines(cell: &Cell) -> Option<usize> {
+    let n_lines = cell.notes.0.get("lines_to_next_cell")?.as_u64()?;
+    Some(usize::try_from(n_lines).unwrap_or(usize::MAX).min(100))
 }
 
 /// Writes a cell so that it reads back, if that is possible.
 ///
 /// jupytext comments prose and looks for magics in it when it reads it, so that
-/// a heading like `# Why?` loses its sign. In quotes nothing is looked for.
-pub(super) fn cell_text(cell: &Cell, shown: &Map<String, Value>, context: &Context) -> CellText {
-    let commented = CellText::new(cell, None, shown, context);
-    if cell.kind == CellKind::Code || context.script.extension != ".py" {
-        return commented;
+/// a heading like `# Why?` loses its sign. In quotes nothing is looked for. A cell
+/// in another language, and one whose string is open, have ways too that both
+/// tools read right. Where there is none, the text is jupytext's.
+///
+/// `below` are the fences that are closed further down, `None` if the cell is the
+/// last one.
+pub(super) fn cell_text(
+    cell: &Cell,
+    shown: &Map<String, Value>,
+    context: &Context,
+    below: Option<Longest>,
+) -> CellText {
+    let usual = CellText::new(cell, Way::Usual, shown, context);
+    // The last cell has nothing to hide but markers of its own.
+    let is_marker = |line: &String| reader::is_marker(line, context.script);
+    let is_typed = context.language == "python" && usual.body.iter().any(is_marker);
+    let is_last = below.is_none() && !is_typed;
+    if reads_back(cell, &usual, context, below) && (is_last || !hides(&usual, context)) {
+        return usual;
     }
-    if reads_back(cell, &commented, context) {
-        return commented;
+    let quotes = safe_quotes(&cell.source);
+    let mut ways = Vec::new();
+    if !usual.is_active {
+        let has_quotes = cell.kind != CellKind::Code && context.script.extension == ".py";
+        ways.extend(quotes.as_ref().filter(|_| has_quotes).map(Way::Quotes));
+        ways.push(Way::Comments);
     }
-    safe_quotes(&cell.source)
-        .map(|quotes| CellText::new(cell, Some(&quotes), shown, context))
-        .filter(|quoted| reads_back(cell, quoted, context))
-        .unwrap_or(commented)
+    if cell.kind == CellKind::Code {
+        ways.push(Way::Magic);
+        if !is_last && hides(&usual, context) {
+            ways.push(Way::Guarded);
+        }
+    }
+    let text = |way| CellText::new(cell, way, shown, context);
+    let mut right =
+        ways.iter().map(|&way| text(way)).filter(|text| reads_back(cell, text, context, below));
+    if let Some(text) = right.next() {
+        return text;
+    }
+    // What is not exact is still better than what hides the cells below.
+    let guarded = ways.contains(&Way::Guarded).then(|| text(Way::Guarded));
+    guarded.filter(|text| !opens_string(&text.body, context)).unwrap_or(usual)
 }
 
-/// Whether a text reads back as its cell, whatever cells follow it.
-pub(super) fn reads_back(cell: &Cell, printed: &CellText, context: &Context) -> bool {
-    let mut text = printed.marker(context);
-    for line in &printed.body {
-        text.push('\n');
-        text.push_str(line);
+/// Whether what follows would stand in a string.
+fn hides(text: &CellText, context: &Context) -> bool {
+    text.is_active && opens_string(&text.body, context)
+}
+
+/// Whether a string is open at the end of these lines.
+pub(super) fn opens_string(lines: &[impl AsRef<str>], context: &Context) -> bool {
+    let mut scanner = StringScanner::new(&context.language);
+    for line in lines {
+        scanner.read_line(line.as_ref());
     }
-    // Another cell follows, and what could close a fence that stays open.
-    text.push_str("\n\n# %%\n");
-    for (char, fence) in [('`', "`"), ('~', "~")] {
-        let longest = cell.source.split(|it| it != char).map(str::len).max();
-        text.push_str("# ");
-        text.push_str(&fence.repeat(longest.unwrap_or(0).max(3)));
+    scanner.is_quoted()
+}
+
+/// Whether a text reads back as its cell.
+pub(super) fn reads_back(
+    cell: &Cell,
+    printed: &CellText,
+    context: &Context,
+    below: Option<Longest>,
+) -> bool {
+    let mut text = printed.marker(context);
+    text.push('\n');
+    for line in &printed.body {
+        text.push_str(line);
         text.push('\n');
+    }
+    if let Some(below) = below {
+        let (comment, suffix) = (context.script.comment, context.script.comment_suffix);
+        text.push_str(&format!("\n{comment} %% {suffix}\n"));
+        for line in below.lines() {
+            text.push_str(&format!("{comment} {line} {suffix}\n"));
+        }
     }
     let regions = read(&text, &line_spans(&text), 0, context);
-    let [region, _] = regions.as_slice() else { return false };
-    region.cell.kind == cell.kind && region.cell.source == cell.source
+    let Some(region) = regions.first() else { return false };
+    regions.len() == 1 + usize::from(below.is_some())
+        && region.cell.kind == cell.kind
+        && region.cell.source == cell.source
 }
 
 /// Names the format in the option `formats`, as jupytext does when it writes.
 fn set_format(metadata: &mut Map<String, Value>, name: FormatName, script: &Script) {
+    let language = context::language(metadata, script);
     let Some(Value::Object(options)) = metadata.get_mut("jupytext") else { return };
     let Some(Value::String(formats)) = options.get_mut("formats") else { return };
     let extension = script.extension.trim_start_matches('.');
+    let auto = languages::by_language(&language).map_or(script, |script| script);
+    let auto = auto.extension.trim_start_matches('.');
     let mut is_named = false;
     let named: Vec<String> = formats
         .split(',')
@@ -144,13 +226,12 @@ fn set_format(metadata: &mut Map<String, Value>, name: FormatName, script: &Scri
         .map(|format| {
             let this = format.split_once(':').map_or(format, |(this, _)| this);
             let this = this.strip_prefix('.').unwrap_or(this);
-            let is_ours = this == extension || this == "auto";
-            if is_ours && !is_named {
+            let this = if this == "auto" { auto } else { this };
+            if this == extension && !is_named {
                 is_named = true;
-                format!("{extension}:{name}")
-            } else {
-                format.to_owned()
+                return format!("{extension}:{name}");
             }
+            format.replacen("auto", auto, 1)
         })
         .collect();
     *formats = named.join(",");

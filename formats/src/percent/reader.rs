@@ -1,6 +1,6 @@
 //! The cells of a script (`jupytext: DoublePercentScriptCellReader`).
 
-use std::cell::OnceCell;
+use std::cell::{self, OnceCell};
 use std::ops::Range;
 
 use serde_json::Value;
@@ -8,10 +8,12 @@ use serde_json::Value;
 use super::context::{Context, is_active};
 use super::fence::{Closers, Fence};
 use super::options::{self, Options};
+use super::pep8;
+use super::writer::GUARD;
 use crate::languages::{self, Script};
 use crate::lines::{LineSpan, is_blank, is_space, split_lines, trim, trim_start};
 use crate::string_scanner::StringScanner;
-use crate::{Cell, CellKind, magics};
+use crate::{Cell, CellKind, Notes, magics};
 
 /// Where a cell is in the text, and what jupytext reads there.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub(super) struct Region {
     pub(super) quotes: Option<Quotes>,
     /// Whether the metadata is one JSON object.
     pub(super) metadata_is_json: bool,
+    /// Whether the cell is code in comments, because a string in it is open.
+    pub(super) is_guarded: bool,
     /// Whether markers of cells stand in a string that is opened in this cell and
     /// closed nowhere.
     pub(super) swallows: bool,
@@ -51,9 +55,29 @@ pub(super) struct Quotes {
     pub(super) right: &'static str,
 }
 
+impl Quotes {
+    /// The note with which jupytext writes these quotes again.
+    fn note(&self) -> Option<String> {
+        let Self { left, right } = self;
+        let quote = left.trim_start_matches(['r', 'R']);
+        match (left.len() - quote.len(), quote.len() == 4 && right.len() == 4) {
+            (_, true) => Some(left[..left.len() - 1].to_owned()),
+            (0, false) => None,
+            (_, false) => Some(format!("{left},{right}")),
+        }
+    }
+}
+
 /// Reads the cells from a line to the end of the text.
 pub(super) fn read(text: &str, lines: &[LineSpan], from: usize, context: &Context) -> Vec<Region> {
-    let reader = Reader { text, lines, context, commented: OnceCell::new(), bare: OnceCell::new() };
+    let reader = Reader {
+        text,
+        lines,
+        context,
+        commented: OnceCell::new(),
+        bare: OnceCell::new(),
+        looks_ahead: cell::Cell::new(lines.len().saturating_mul(50)),
+    };
     let mut regions = Vec::new();
     let mut start = from;
     while start < lines.len() {
@@ -76,6 +100,10 @@ struct Reader<'a> {
     /// The fences that are closed below a line, in comments and outside.
     commented: OnceCell<Closers>,
     bare: OnceCell<Closers>,
+    /// How many more lines may be looked at to know how many blank lines jupytext
+    /// would write: a bound for texts in which that needs the rest of the file again
+    /// and again.
+    looks_ahead: cell::Cell<usize>,
 }
 
 impl<'a> Reader<'a> {
@@ -118,6 +146,10 @@ impl<'a> Reader<'a> {
         let body_start = start + usize::from(has_marker);
         let body_end = next - self.n_separators(start, next);
         let body: Vec<&str> = (body_start..body_end).map(|idx| self.line(idx)).collect();
+        let mut notes = Notes::default();
+        if let Some(n_lines) = self.lines_to_next(&body, next - body_end, next) {
+            notes.0.insert("lines_to_next_cell".to_owned(), n_lines.into());
+        }
 
         let mut quotes = None;
         let mut source = None;
@@ -125,17 +157,26 @@ impl<'a> Reader<'a> {
             && !is_active(".py", &metadata, kind == CellKind::Code)
             && let Some((found, inner)) = unquote(trim(&body.join("\n")))
         {
+            if let Some(marker) = found.note() {
+                notes.0.insert("cell_marker".to_owned(), marker.into());
+            }
             quotes = Some(found);
             source = Some(split_lines(inner).join("\n"));
         }
+        let is_guarded = GUARD
+            .iter()
+            .all(|(key, value)| metadata.get(*key).is_some_and(|it| it.as_str() == Some(value)));
         let mut source = source.unwrap_or_else(|| {
             let is_other = !metadata.contains_key("active")
                 && language.as_ref().is_some_and(|language| *language != self.context.language);
             if is_other || !is_active(script.extension, &metadata, true) {
                 let is_r = matches!(script.extension, ".r" | ".R");
                 let prefix = if is_r { script.comment } else { comment };
+                // jupytext leaves the end of a comment in the source; in a guarded cell,
+                // which it didn't write, nothing is in the way of taking it off.
+                let suffix = if is_guarded { script.comment_suffix } else { "" };
                 let lines: Vec<&str> =
-                    body.iter().map(|line| uncomment_line(line, prefix, "")).collect();
+                    body.iter().map(|line| uncomment_line(line, prefix, suffix)).collect();
                 lines.join("\n")
             } else {
                 self.active_source(&body, kind, language.as_deref(), comment)
@@ -143,6 +184,11 @@ impl<'a> Reader<'a> {
         });
         if let Some(language) = language {
             self.set_language(&mut source, &mut metadata, language);
+        }
+        if is_guarded {
+            for (key, _) in GUARD {
+                metadata.shift_remove(key);
+            }
         }
 
         let offset = |idx: usize| self.lines.get(idx).map_or(self.text.len(), |line| line.start);
@@ -153,8 +199,9 @@ impl<'a> Reader<'a> {
             n_separators: next - body_end,
             quotes,
             metadata_is_json: is_json,
+            is_guarded,
             swallows,
-            cell: Cell { metadata, ..Cell::new(kind, source) },
+            cell: Cell { metadata, notes, ..Cell::new(kind, source) },
         };
         (region, next)
     }
@@ -210,6 +257,26 @@ impl<'a> Reader<'a> {
         } else {
             usize::from(self.line(next - 1).is_empty())
         }
+    }
+
+    /// How many blank lines jupytext notes behind a cell: those that it wouldn't
+    /// write by itself.
+    fn lines_to_next(&self, body: &[&str], n_separators: usize, next: usize) -> Option<usize> {
+        let n_lines = match (n_separators, next < self.lines.len()) {
+            (n, true) => n,
+            (0, false) => 1,
+            (n, false) => n + 1,
+        };
+        let following = (next..self.lines.len()).map_while(|idx| {
+            self.looks_ahead.set(self.looks_ahead.get().checked_sub(1)?);
+            Some(self.line(idx))
+        });
+        let body = if body.is_empty() { &[""] } else { body };
+        let expected = match self.context.script.extension {
+            ".py" => pep8::blank_lines(body, following, ".py"),
+            _ => 1,
+        };
+        (n_lines != expected && self.looks_ahead.get() > 0).then_some(n_lines)
     }
 
     fn active_source(

@@ -65,12 +65,81 @@ fn an_attribute_changes_the_marker_line_only() {
 }
 
 #[test]
-fn a_change_that_swallows_the_next_cell_is_refused() {
-    let document = parse("# %%\nx\n\n# %%\ny\n", ".py");
-    let changes = vec![Change::Source("'''".to_owned())];
-    let slots = [Slot::Change { origin: 0, changes }, Slot::Keep(1)];
-    let err = document.update(&slots, &[], Carry::All).unwrap_err();
-    assert!(matches!(err, PrintError::Unfaithful(_)), "{err}");
+fn an_open_string_hides_no_cell() {
+    let text = "# %%\nx\n\n# %%\ny\n";
+    let guarded = "# %% active=\"ipynb\" nbsync=\"open string\"\n# '''\n\n# %%\ny\n";
+    assert_eq!(set_source(text, 0, "'''"), guarded);
+    let document = parse(guarded, ".py");
+    assert_eq!(sources(&*document), ["'''", "y"]);
+    assert!(document.notebook().cells[0].metadata.is_empty());
+    assert_eq!(set_source(guarded, 1, "z"), guarded.replace("\ny", "\nz"));
+    assert_eq!(set_source(guarded, 0, "x"), text);
+    // Where nothing follows, nothing is hidden.
+    let open = set_source(text, 1, "'''");
+    assert_eq!(open, text.replace('y', "'''"));
+    let document = parse(&open, ".py");
+    let slots = [Slot::Keep(0), Slot::Keep(1), Slot::New(Cell::new(CellKind::Code, "z"))];
+    let printed = document.update(&slots, &[], Carry::All).unwrap();
+    assert_eq!(sources(&*printed.document), ["x", "'''", "z"]);
+    assert!(PERCENT.parse(Arc::from("# %%\n'''\n\n# %%\ny\n"), ".py").is_err());
+}
+
+/// Writes one code cell, with another one below.
+#[track_caller]
+fn check_code(source: &str, extension: &str, expected: &str) {
+    let cells = vec![Cell::new(CellKind::Code, source), Cell::new(CellKind::Code, "END")];
+    let notebook = Notebook { cells, ..Notebook::default() };
+    let printed = PERCENT.print(&notebook, extension, Carry::All).unwrap();
+    let text = printed.document.text();
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(sources(&*printed.document), [source, "END"]);
+}
+
+#[test]
+fn cells_are_written_so_that_they_read_back() {
+    check_code("%%bash\nls", ".py", "# %% language=\"bash\"\n# ls\n\n");
+    // To jupytext, these say nothing or lose a line.
+    check_code("%%python\nls = 1", ".py", "# %%\n# %%python\nls = 1\n\n");
+    check_code("%%R", ".py", "# %%\n# %%R\n\n");
+    check_code("%% foo\nx", ".py", "# %%\n%% foo\nx\n\n");
+    check_code("%%bash\nls", ".ml", "(* %% *)\n(* %%bash\nls\n\n");
+}
+
+#[test]
+fn notes_of_jupytext_are_used_and_made() {
+    let header = "# ---\n# jupyter:\n#   kernelspec:\n#     display_name: P\n#     language: python\n\
+                  #     name: p\n#   title: t\n# ---\n\n";
+    let body = "# %%\nx\n\n\n# %% [markdown]\n'''\ntext\n'''\n# %%\ny\n";
+    for (text, filters) in [
+        (format!("{header}{body}"), json!({"notebook_metadata_filter": "title"})),
+        (
+            body.to_owned(),
+            json!({"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}),
+        ),
+    ] {
+        let document = parse(&text, ".py");
+        let notebook = document.notebook();
+        assert_eq!(serde_json::Value::Object(notebook.notes.0.clone()), filters);
+        let notes: Vec<_> = notebook.cells.iter().map(|cell| json!(cell.notes)).collect();
+        let quoted = json!({"lines_to_next_cell": 0, "cell_marker": "'''"});
+        assert_eq!(notes, [json!({"lines_to_next_cell": 2}), quoted, json!({})]);
+        let ipynb = crate::format(FormatName::Ipynb);
+        let printed = ipynb.print(notebook, ".ipynb", Carry::All).unwrap();
+        let printed = PERCENT.print(printed.document.notebook(), ".py", Carry::All).unwrap();
+        // Which version wrote it is all that comes in.
+        let back = printed.document.text();
+        assert!(back.ends_with(body), "{back}");
+        assert_eq!(back.starts_with("# ---"), text.starts_with("# ---"), "{back}");
+        let shown = ipynb.print(notebook, ".ipynb", Carry::Shown).unwrap();
+        assert!(!shown.document.text().contains("lines_to_next_cell"));
+        assert!(!shown.document.text().contains("jupytext"));
+    }
+}
+
+#[test]
+fn scripts_in_other_languages_say_which() {
+    let document = parse("// %%\nx\n", ".rs");
+    assert_eq!(document.notebook().language(), "rust");
 }
 
 #[test]

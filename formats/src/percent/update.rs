@@ -7,15 +7,16 @@ use serde_json::{Map, Value};
 use super::assemble::{Gap, Parts, Piece, assemble};
 use super::context::Context;
 use super::document::Percent;
+use super::fence::Longest;
 use super::filter::Filter;
 use super::print::{self, new_piece};
 use super::reader::{Quotes, Region};
-use super::writer::CellText;
+use super::writer::{CellText, Way};
 use super::{head, header_text, pep8, reader};
 use crate::lines::{ends_line, line_spans, split_lines};
 use crate::{
-    Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, PrintError, Printed,
-    Slot, script,
+    Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, Notes, PrintError,
+    Printed, Slot, script,
 };
 
 /// Changes the text so that it has these cells and attributes.
@@ -62,14 +63,20 @@ pub(super) fn update(
         let region = slot.origin().and_then(|origin| old.places[origin]);
         let is_first = pieces.is_empty() && target.script.is_none();
         let mut piece = match (slot, region) {
-            (Slot::Keep(_), Some(region)) if same_context => {
+            (Slot::Keep(_), Some(region))
+                if same_context && (idx + 1 == slots.len() || !leaves_open(old, region)) =>
+            {
                 kept_piece(old, region, is_first, Some(cells[idx].clone()))
             }
             (_, Some(region)) => {
                 let before = &old.notebook.cells[slot.origin().unwrap_or_default()];
-                changed_piece(old, region, before, &cells[idx], is_first, &context)
+                let below = below(&cells[idx], idx + 1 == slots.len());
+                changed_piece(old, region, before, &cells[idx], is_first, &context, below)
             }
-            (_, None) => (new_piece(&cells[idx], &context, old.newline()), None),
+            (_, None) => {
+                let below = below(&cells[idx], idx + 1 == slots.len());
+                (new_piece(&cells[idx], &context, old.newline(), below), None)
+            }
         };
         piece.0.slot = Some(idx);
         pieces.push(piece);
@@ -89,7 +96,7 @@ pub(super) fn update(
 }
 
 fn is_unchanged(old: &Percent, slots: &[Slot], target: &Notebook) -> bool {
-    let Notebook { metadata, marimo, script, cells } = &old.notebook;
+    let Notebook { metadata, marimo, script, cells, notes: _ } = &old.notebook;
     slots.len() == cells.len()
         && slots.iter().enumerate().all(|(idx, slot)| *slot == Slot::Keep(idx))
         && *metadata == target.metadata
@@ -110,7 +117,7 @@ fn target(
         metadata: old.notebook.metadata.clone(),
         marimo: old.notebook.marimo.clone(),
         script: old.notebook.script.clone(),
-        cells: Vec::new(),
+        ..Notebook::default()
     };
     for (attribute, value) in attributes {
         let is_shown = match attribute {
@@ -173,12 +180,24 @@ fn kept_piece(old: &Percent, region: usize, is_first: bool, cell: Option<Cell>) 
         text = bare_marker(old);
     }
     text.push_str(&old.text[at.start()..at.body.end]);
-    (Piece { text, slot: None, gap: Gap::Pep8, cell }, Some(region))
+    let is_quoted = at.quotes.is_some();
+    (Piece { text, slot: None, is_quoted, gap: Gap::Pep8, cell }, Some(region))
+}
+
+/// What may stand below a cell of which only the position is known.
+fn below(cell: &Cell, is_last: bool) -> Option<Longest> {
+    (!is_last).then(|| Longest::of_any(&cell.source))
+}
+
+/// Whether a string that is opened in a cell is still open at its end.
+fn leaves_open(old: &Percent, region: usize) -> bool {
+    let lines = split_lines(&old.text[old.regions[region].body.clone()]);
+    print::opens_string(&lines, &old.context)
 }
 
 fn bare_marker(old: &Percent) -> String {
     let cell = Cell::new(CellKind::Code, "");
-    let text = CellText::new(&cell, None, &Map::new(), &old.context);
+    let text = CellText::new(&cell, Way::Usual, &Map::new(), &old.context);
     text.marker(&old.context) + old.newline()
 }
 
@@ -189,18 +208,28 @@ fn changed_piece(
     after: &Cell,
     is_first: bool,
     context: &Context,
+    below: Option<Longest>,
 ) -> Placed {
     let at = &old.regions[region];
     let newline = old.newline();
     let shown = &at.cell.metadata;
     let quotes = at.quotes.as_ref().and_then(|quotes| fitting(quotes, &after.source));
-    let was = CellText::new(before, at.quotes.as_ref(), shown, &old.context);
-    let mut is = CellText::new(after, quotes.as_ref(), shown, context);
+    // The present text shows how it is written, not what was once noted of it.
+    let after = &Cell { notes: Notes::default(), ..after.clone() };
+    let way = way(old, at, before);
+    let was = CellText::new(before, way, shown, &old.context);
+    let way = match quotes.as_ref() {
+        Some(quotes) => Way::Quotes(quotes),
+        None if matches!(way, Way::Quotes(_)) => Way::Usual,
+        None => way,
+    };
+    let mut is = CellText::new(after, way, shown, context);
     let is_same_text = before.source == after.source && before.kind == after.kind;
-    let is_kept = is_same_text && was.body == is.body;
-    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context);
+    let is_open = below.is_some() && leaves_open(old, region);
+    let is_kept = is_same_text && was.body == is.body && !is_open;
+    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context, below);
     if !is_kept && !is_quoted {
-        is = print::cell_text(after, shown, context);
+        is = print::cell_text(after, shown, context, below);
     }
 
     let script = context.script;
@@ -231,7 +260,22 @@ fn changed_piece(
             text.push_str(newline);
         }
     }
-    (Piece { text, slot: None, gap: Gap::Pep8, cell: None }, Some(region))
+    let piece = Piece { text, slot: None, is_quoted: is.is_quoted, gap: Gap::Pep8, cell: None };
+    (piece, Some(region))
+}
+
+/// Says how a cell is written in the old text.
+fn way<'a>(old: &Percent, region: &'a Region, cell: &Cell) -> Way<'a> {
+    if let Some(quotes) = &region.quotes {
+        return Way::Quotes(quotes);
+    }
+    if region.is_guarded {
+        return Way::Guarded;
+    }
+    let lines = split_lines(&old.text[region.body.clone()]);
+    let text = |way| CellText::new(cell, way, &region.cell.metadata, &old.context);
+    let ways = [Way::Usual, Way::Magic, Way::Comments];
+    ways.into_iter().find(|way| text(*way).body == lines).unwrap_or(Way::Usual)
 }
 
 /// Returns the quotes in which a new text can stand, as close to the present
@@ -271,11 +315,14 @@ fn insert_script(old: &Percent, target: &Notebook, pieces: &mut Vec<Placed>, con
                 if let Some(range) = script::find(&cell.source) {
                     after.source.replace_range(range, block);
                 }
-                changed_piece(old, region, cell, &after, at == 0, context)
+                let below = Some(Longest::of_any(&after.source));
+                changed_piece(old, region, cell, &after, at == 0, context, below)
             }
         }
         None => {
-            (new_piece(&Cell::new(CellKind::Code, block.as_str()), context, old.newline()), None)
+            let cell = Cell::new(CellKind::Code, block.as_str());
+            let below = Some(Longest::of_any(block));
+            (new_piece(&cell, context, old.newline(), below), None)
         }
     };
     pieces.insert(at, piece);

@@ -3,10 +3,31 @@
 use serde_json::{Map, Value};
 
 use super::context::{Context, active_tag, is_active};
+use super::notes::LAYOUT_KEYS;
 use super::options;
 use super::reader::Quotes;
 use crate::lines::{is_blank, is_space, split_lines, trim_start};
-use crate::{Cell, CellKind, languages, magics, marimo_metadata};
+use crate::{Cell, CellKind, languages, magics, marimo_metadata, python_json};
+
+/// How a cell is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way<'a> {
+    /// As jupytext does.
+    Usual,
+    /// Text, or code that isn't active here, in these quotes.
+    Quotes(&'a Quotes),
+    /// The same in comments, whatever the notebook asks for.
+    Comments,
+    /// The magic of another language as it is, like all other magics.
+    Magic,
+    /// Code in comments, so that a string in it that is closed nowhere doesn't hide
+    /// the cells below.
+    Guarded,
+}
+
+/// The keys of a guarded cell. jupytext takes the first one for what it is, and
+/// keeps the second one.
+pub(super) const GUARD: [(&str, &str); 2] = [("active", "ipynb"), ("nbsync", "open string")];
 
 /// A cell as it is written.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,16 +38,20 @@ pub(super) struct CellText {
     pub(super) indent: String,
     /// The lines below the marker.
     pub(super) body: Vec<String>,
+    /// Whether the lines are code that runs.
+    pub(super) is_active: bool,
+    /// Whether the lines stand in quotes.
+    pub(super) is_quoted: bool,
 }
 
 impl CellText {
     /// Writes a cell.
     ///
-    /// `quotes` are those that the cell has in its present text. Metadata that
-    /// is `shown` there is written whatever the filter says.
+    /// Metadata that is `shown` in its present text is written whatever the filter
+    /// says.
     pub(super) fn new(
         cell: &Cell,
-        quotes: Option<&Quotes>,
+        way: Way<'_>,
         shown: &Map<String, Value>,
         context: &Context,
     ) -> Self {
@@ -36,7 +61,7 @@ impl CellText {
         let mut metadata: Map<String, Value> = all
             .iter()
             .filter(|(key, _)| {
-                filtered.contains_key(*key)
+                filtered.contains_key(*key) && !LAYOUT_KEYS.contains(&key.as_str())
                     || options::is_key(key) && (shown.contains_key(*key) || *key == "marimo")
             })
             .map(|(key, value)| (key.clone(), filtered.get(key).unwrap_or(value).clone()))
@@ -44,6 +69,7 @@ impl CellText {
 
         let mut language = None;
         if !context.is_hydrogen
+            && way != Way::Magic
             && let Some((name, arguments)) = magic_language(&lines, context)
         {
             lines.remove(0);
@@ -57,6 +83,11 @@ impl CellText {
             .or_else(|| cell.metadata.get("language")?.as_str().map(str::to_owned))
             .unwrap_or_else(|| context.language.clone());
 
+        if way == Way::Guarded && active_tag(&metadata).is_none() {
+            for (key, value) in GUARD {
+                metadata.entry(key).or_insert_with(|| value.into());
+            }
+        }
         let has_active = metadata.contains_key("active");
         let is_raw = cell.kind == CellKind::Raw;
         if is_raw && !has_active && active_tag(&metadata).is_none() {
@@ -79,6 +110,7 @@ impl CellText {
         let is_json = context.metadata_is_json;
         let options = print_options(kind, metadata, is_json);
 
+        let mut is_quoted = false;
         let mut indent = String::new();
         if is_code && is_active {
             if let Some(first) = lines.first().filter(|line| !is_blank(line)) {
@@ -89,9 +121,18 @@ impl CellText {
                 lines.clear();
             }
         } else {
+            let quotes = match way {
+                Way::Quotes(Quotes { left, right }) => Some((left.clone(), (*right).to_owned())),
+                Way::Usual | Way::Magic => match cell.notes.0.get("cell_marker") {
+                    Some(note) => note.as_str().and_then(markers),
+                    None => context.cell_markers.as_deref().and_then(markers),
+                },
+                Way::Comments | Way::Guarded => None,
+            };
+            is_quoted = quotes.is_some();
             lines = comment(lines, quotes, context);
         }
-        Self { options, indent, body: lines }
+        Self { options, indent, body: lines, is_active: is_code && is_active, is_quoted }
     }
 
     /// Returns the marker line.
@@ -113,7 +154,7 @@ impl CellText {
 }
 
 /// Returns the metadata of a cell with the key of marimo in it.
-pub(super) fn with_marimo(cell: &Cell) -> Map<String, Value> {
+fn with_marimo(cell: &Cell) -> Map<String, Value> {
     let mut metadata = cell.metadata.clone();
     if let Some(marimo) = marimo_metadata::for_cell(&cell.marimo, cell.kind) {
         // Jupyter sorts metadata.
@@ -147,7 +188,7 @@ fn print_options(
     is_json: bool,
 ) -> String {
     let printed = options::print(kind, &metadata, is_json);
-    if is_json || options::parse(&printed).metadata == metadata {
+    if is_json || is_same(&options::parse(&printed).metadata, &metadata) {
         return printed;
     }
     let bare = |value: &Value| value.is_null();
@@ -158,7 +199,15 @@ fn print_options(
         metadata.insert(key, Value::Null);
     }
     let reordered = options::print(kind, &metadata, is_json);
-    if options::parse(&reordered).metadata == metadata { reordered } else { printed }
+    if is_same(&options::parse(&reordered).metadata, &metadata) { reordered } else { printed }
+}
+
+/// Whether metadata is the same, however its numbers are spelled.
+fn is_same(left: &Map<String, Value>, right: &Map<String, Value>) -> bool {
+    let is_same = |(key, value): (&String, &Value)| {
+        right.get(key).is_some_and(|it| python_json::dumps(it) == python_json::dumps(value))
+    };
+    left.len() == right.len() && left.iter().all(is_same)
 }
 
 /// Returns the lines of a source; one that ends in a newline has an empty last
@@ -208,12 +257,12 @@ fn comment_go(line: &str) -> String {
 }
 
 /// Comments or quotes the lines of a cell that isn't code here.
-fn comment(mut lines: Vec<String>, quotes: Option<&Quotes>, context: &Context) -> Vec<String> {
-    let owned = match quotes {
-        Some(Quotes { left, right }) => Some((left.clone(), (*right).to_owned())),
-        None => context.cell_markers.as_deref().and_then(markers),
-    };
-    if let Some((mut left, right)) = owned {
+fn comment(
+    mut lines: Vec<String>,
+    quotes: Option<(String, String)>,
+    context: &Context,
+) -> Vec<String> {
+    if let Some((mut left, right)) = quotes {
         if lines.is_empty() {
             lines.push(String::new());
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::{Attribute, Cell, CellKind, Change, Notebook, Slot};
+use crate::{Attribute, Cell, CellKind, Change, Notebook, Notes, Slot};
 
 const BLOCK: &str = "# /// script\n# a\n# ///";
 
@@ -161,6 +161,7 @@ fn any_cell() -> impl Strategy<Value = Cell> {
             id: id.map(str::to_owned),
             metadata,
             marimo,
+            notes: Notes::default(),
         },
     )
 }

@@ -172,7 +172,7 @@ proptest! {
         let ipynb = format(crate::FormatName::Ipynb);
         let printed = ipynb.print(&notebook, ".ipynb", Carry::All).unwrap();
         let read = printed.document.notebook();
-        let Notebook { metadata, marimo, script, cells } = &notebook;
+        let Notebook { metadata, marimo, script, cells, notes: _ } = &notebook;
         let cells: Vec<_> = cells.iter().cloned().map(without_defaults).collect();
         prop_assert_eq!(&read.cells, &cells);
         prop_assert_eq!(&read.marimo, marimo);
