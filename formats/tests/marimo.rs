@@ -24,8 +24,11 @@ fn cell(code: &str) -> String {
     format!("@app.cell\ndef _():\n    {}\n    return\n", code.replace('\n', "\n    "))
 }
 
+/// Makes a text of any size.
+type Shape = fn(usize) -> String;
+
 /// Notebooks of one shape in any size.
-fn shapes() -> Vec<(&'static str, fn(usize) -> String)> {
+fn shapes() -> Vec<(&'static str, Shape)> {
     vec![
         ("cells that use each other", |n| {
             notebook((0..n).map(|no| cell(&format!("x_{no} = x_{}\nprint(x_{no})", no / 2))))

