@@ -7,6 +7,7 @@ mod history;
 mod holds;
 mod pairs;
 mod panics;
+mod races;
 mod renames;
 
 use crate::simulation::{cells, world};

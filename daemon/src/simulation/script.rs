@@ -99,7 +99,8 @@ impl Script {
         let mut rng = Rng(seed);
         let start = rng.next();
         let total: usize = WEIGHTS.iter().map(|(_, weight)| weight).sum();
-        let n_acts = 4 + rng.below(28);
+        // Most are short, so that there can be many.
+        let n_acts = if rng.one_in(8) { 4 + rng.below(36) } else { 3 + rng.below(12) };
         let acts = (0..n_acts)
             .map(|_| {
                 let mut at = rng.below(total);

@@ -129,7 +129,8 @@ impl Sim {
             tally: Tally::default(),
         };
         sim.editors().rng = Rng(script.start ^ 1);
-        for _ in 0..=sim.rng.below(2) {
+        let n_notebooks = if sim.rng.one_in(3) { 2 } else { 1 };
+        for _ in 0..n_notebooks {
             sim.new_notebook();
         }
         sim

@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "this is what it is for")]
 
 mod parallel;
+mod plain;
+mod planner;
 mod simulate;
 mod teeth;
 
@@ -14,6 +16,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 enum Command {
     Simulate(simulate::Args),
+    Planner(planner::Args),
     Teeth(teeth::Args),
 }
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let is_fine = match Command::parse() {
         Command::Simulate(args) => simulate::run(&args),
+        Command::Planner(args) => planner::run(&args),
         Command::Teeth(args) => teeth::run(&args),
     };
     if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
