@@ -289,6 +289,10 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
                     && replica.spec.role == Role::Shadow
                     && text.trim_matches('\0').is_empty() =>
             {
+                if !start.is_missing {
+                    let reason = format!("`{}` is empty, and will be made again", replica.spec.path);
+                    return Err(Wait::new(WaitKind::Missing, reason));
+                }
                 None
             }
             Sight::Text { text, .. } => Some(parse(&replica.spec, text)?),
