@@ -290,7 +290,8 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
                     && text.trim_matches('\0').is_empty() =>
             {
                 if !start.is_missing {
-                    let reason = format!("`{}` is empty, and will be made again", replica.spec.path);
+                    let reason =
+                        format!("`{}` is empty, and will be made again", replica.spec.path);
                     return Err(Wait::new(WaitKind::Missing, reason));
                 }
                 None

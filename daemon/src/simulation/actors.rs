@@ -555,7 +555,8 @@ impl Editors {
             .collect();
         let is_only_kept = |token: &&String| {
             let has_it = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(token.as_str());
-            !named.iter().any(|text| text.contains(token.as_str())) && replaced.iter().any(has_it)
+            let is_named = |text: &String| raw_tokens(text).any(|it| it == *token);
+            !named.iter().any(is_named) && replaced.iter().any(has_it)
         };
         self.weak.extend(self.live.keys().filter(is_only_kept).cloned());
     }
