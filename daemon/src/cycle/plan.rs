@@ -111,27 +111,24 @@ impl Plan {
         };
         let documents = self.documents.iter().cloned();
         let documents = documents.chain(self.further.iter().map(|it| Some(Arc::clone(&it.1))));
-        let mut outcome = match &self.base {
-            Some(base) => {
-                let seen: Vec<Seen> =
-                    documents.map(|it| it.map_or(Seen::Unchanged, Seen::Changed)).collect();
-                let mut base = Cow::Borrowed(base.as_ref());
-                if !self.further.is_empty() {
-                    let more: Vec<_> =
-                        self.further.iter().map(|it| base.replicas[it.0].clone()).collect();
-                    base.to_mut().replicas.extend(more);
-                }
-                reconcile(&base, &seen).map_err(refused)?
+        let mut outcome = if let Some(base) = &self.base {
+            let seen: Vec<Seen> =
+                documents.map(|it| it.map_or(Seen::Unchanged, Seen::Changed)).collect();
+            let mut base = Cow::Borrowed(base.as_ref());
+            if !self.further.is_empty() {
+                let more: Vec<_> =
+                    self.further.iter().map(|it| base.replicas[it.0].clone()).collect();
+                base.to_mut().replicas.extend(more);
             }
-            None => {
-                let found: Vec<_> = documents
-                    .enumerate()
-                    .map(|(idx, document)| (known[of(idx)].spec.dialect.clone(), document))
-                    .collect();
-                adopt(&found)
-                    .map_err(refused)?
-                    .ok_or_else(|| Wait::new(WaitKind::Unsettled, "none of its files is there"))?
-            }
+            reconcile(&base, &seen).map_err(refused)?
+        } else {
+            let found: Vec<_> = documents
+                .enumerate()
+                .map(|(idx, document)| (known[of(idx)].spec.dialect.clone(), document))
+                .collect();
+            adopt(&found)
+                .map_err(refused)?
+                .ok_or_else(|| Wait::new(WaitKind::Unsettled, "none of its files is there"))?
         };
         outcome.base.replicas.truncate(n_replicas);
         outcome.edits.truncate(n_replicas);

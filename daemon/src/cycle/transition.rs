@@ -117,7 +117,9 @@ pub(super) fn transition(
                     // So that the editor and the user find what they wrote.
                     let fate = match put_back(context, spec, bytes, *digest) {
                         Ok(displaced) => {
-                            displaced.into_iter().for_each(|it| replace(it, Fate::Merged));
+                            if let Some(it) = displaced {
+                                replace(it, Fate::Merged);
+                            }
                             Fate::GivenBack(Digest::of(bytes))
                         }
                         Err(wait) => {
@@ -148,7 +150,7 @@ pub(super) fn transition(
         // Whatever comes later is an edit of this.
         let it = &mut replaced[idx];
         it.fate = Fate::Merged;
-        it.document = plan.documents[it.replica].clone();
+        it.document.clone_from(&plan.documents[it.replica]);
     }
     let written_at = context.clock.now();
     // The files agree now. A panic in what is left must not make this cycle count as one that

@@ -82,22 +82,14 @@ impl Audit {
         if digest.as_bytes()[0] % 4 != 0 {
             return Ok(());
         }
-        Ok(ensure!(
-            // Of what is given back to an editor only the editor knows whether it is whole.
-            parse(below, &text).is_some() || self.is_given_back(disk, path, &text),
+        // Of what is given back to an editor only the editor knows whether it is whole.
+        let is_whole = parse(below, &text).is_some() || is_given_back(disk, path, &text);
+        ensure!(
+            is_whole,
             NothingBrokenTravels,
             "`{path}` is to get a text that is no notebook: {text:?}"
-        ))
-    }
-
-    /// Whether this is what was in the place of the file a moment ago.
-    fn is_given_back(&self, disk: &MemoryDisk, path: &Utf8Path, text: &str) -> bool {
-        let name = path.file_name().unwrap_or_default();
-        disk.files().iter().any(|(other, bytes)| {
-            other.as_str().contains(".displaced")
-                && other.as_str().contains(name)
-                && bytes == text.as_bytes()
-        })
+        );
+        Ok(())
     }
 
     /// Returns what went wrong first.
@@ -143,4 +135,14 @@ fn staged(disk: &MemoryDisk, path: &Utf8Path) -> Option<(String, Digest)> {
     let bytes = disk.bytes(&temp.0)?;
     let digest = Digest::of(&bytes);
     Some((String::from_utf8(bytes).ok()?, digest))
+}
+
+/// Whether this is what was in the place of the file a moment ago.
+fn is_given_back(disk: &MemoryDisk, path: &Utf8Path, text: &str) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    disk.files().iter().any(|(other, bytes)| {
+        other.as_str().contains(".displaced")
+            && other.as_str().contains(name)
+            && bytes == text.as_bytes()
+    })
 }

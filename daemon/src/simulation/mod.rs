@@ -7,6 +7,8 @@
 //! Not part of the product: this is compiled for the tests of this crate, and for
 //! `tests/simulation` by the feature `simulation`.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod actors;
 mod audit;
 pub(crate) mod cells;

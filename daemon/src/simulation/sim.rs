@@ -183,7 +183,9 @@ impl Sim {
             What::Save => {
                 let plan = self.editors().plan_any();
                 let way = Way::any(&mut self.rng);
-                plan.into_iter().for_each(|plan| self.editors().save(plan, way));
+                if let Some(plan) = plan {
+                    self.editors().save(plan, way);
+                }
             }
             What::SlowSave => {
                 let plan = self.editors().plan_any();
@@ -207,7 +209,9 @@ impl Sim {
             What::StaleSave => {
                 let plan = self.editors().plan_stale();
                 let way = Way::any(&mut self.rng);
-                plan.into_iter().for_each(|plan| self.editors().save(plan, way));
+                if let Some(plan) = plan {
+                    self.editors().save(plan, way);
+                }
             }
             What::SaveTwo => {
                 let plans = self.editors().plan_two();
@@ -220,7 +224,9 @@ impl Sim {
                 self.set_git(Some(GitOperation::Command));
                 for _ in 0..=self.rng.below(2) {
                     let plan = self.editors().plan_any();
-                    plan.into_iter().for_each(|plan| self.editors().save(plan, Way::Recreate));
+                    if let Some(plan) = plan {
+                        self.editors().save(plan, Way::Recreate);
+                    }
                 }
             }
             What::DeleteShadow => {
@@ -339,7 +345,9 @@ impl Sim {
                 editors.log(|| format!("during {step:?} of {path}"));
                 let plan = editors.plan_any();
                 let way = Way::any(&mut rng);
-                plan.into_iter().for_each(|plan| editors.save(plan, way));
+                if let Some(plan) = plan {
+                    editors.save(plan, way);
+                }
                 n_saves -= 1;
                 left = between + 1;
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nbsync_formats::{
-    Carry, Cell, Document, Notebook, NotebookAttribute, PrintError, Printed, Slot,
+    Carry, Cell, CellPlace, Document, Notebook, NotebookAttribute, PrintError, Printed, Slot,
 };
 use serde_json::Value;
 
@@ -37,6 +37,10 @@ impl Document for Plain {
 
     fn notebook(&self) -> &Notebook {
         &self.notebook
+    }
+
+    fn places(&self) -> Vec<CellPlace> {
+        (1..=self.notebook.cells.len()).map(|number| CellPlace { number, line: None }).collect()
     }
 
     fn update(

@@ -13,16 +13,13 @@ impl MemoryDisk {
     /// Saves in place: the file stays the same file.
     pub fn save(&self, path: &Utf8Path, bytes: &[u8]) {
         let mut shared = self.shared();
-        match shared.state.inode(path) {
-            Some(inode) => {
-                shared.state.fill(inode, bytes);
-                shared.state.sync(inode);
-            }
-            None => {
-                let inode = shared.state.create(path, bytes, 0o644);
-                shared.state.sync(inode);
-            }
-        }
+        let inode = if let Some(inode) = shared.state.inode(path) {
+            shared.state.fill(inode, bytes);
+            inode
+        } else {
+            shared.state.create(path, bytes, 0o644)
+        };
+        shared.state.sync(inode);
     }
 
     /// Saves as a new file that takes the name of the old one.
