@@ -56,7 +56,9 @@ impl Document for Plain {
                 Slot::Keep(origin) => self.notebook.cells[*origin].clone(),
                 Slot::Change { origin, changes } => {
                     let mut cell = self.notebook.cells[*origin].clone();
-                    changes.iter().for_each(|change| change.apply(&mut cell));
+                    for change in changes {
+                        change.apply(&mut cell);
+                    }
                     cell
                 }
                 Slot::New(cell) => cell.clone(),

@@ -96,8 +96,11 @@ fn case(seed: u64) -> Result<(), String> {
     let mut rng = Rng(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let cells: Vec<Cell> = (0..rng.below(7)).map(|_| rng.cell(Rng::old_line)).collect();
     let notebook = Notebook { cells, ..Notebook::default() };
-    let base =
-        if seed % REAL == 0 { real(notebook) } else { Ok(plain(notebook, 2 + rng.below(3))) };
+    let base = if seed.is_multiple_of(REAL) {
+        real(&notebook)
+    } else {
+        Ok(plain(notebook, 2 + rng.below(3)))
+    };
     let base = base.map_err(|err| err.to_string())?;
 
     let all = vec![Seen::Unchanged; base.replicas.len()];
@@ -150,9 +153,9 @@ fn plain(notebook: Notebook, n_replicas: usize) -> Base {
     Base { model: Keyed { notebook, keys }, next_key, replicas: vec![replica; n_replicas] }
 }
 
-fn real(notebook: Notebook) -> Result<Base, PrintError> {
+fn real(notebook: &Notebook) -> Result<Base, PrintError> {
     let format = nbsync_formats::format(FormatName::Ipynb);
-    let printed = format.print(&notebook, ".ipynb", Carry::All)?;
+    let printed = format.print(notebook, ".ipynb", Carry::All)?;
     let mut base =
         Base::of_source(dialect(FormatName::Ipynb, ".ipynb"), Arc::from(printed.document));
     base.add_replica(dialect(FormatName::Percent, ".py"))?;
@@ -295,7 +298,8 @@ fn describe(base: &Base, seen: &[Seen]) -> String {
         match seen {
             Seen::Unchanged => res += "\n    unchanged",
             Seen::Changed(document) => {
-                res += &format!("\n    changed {:?}", cells(document.notebook()));
+                res += "\n    changed ";
+                res += &cells(document.notebook()).join(" | ");
             }
         }
     }
