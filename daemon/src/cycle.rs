@@ -289,7 +289,7 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
                     && replica.spec.role == Role::Shadow
                     && text.trim_matches('\0').is_empty() =>
             {
-                if !start.is_missing {
+                if !start.waited.contains(&WaitKind::Missing) {
                     let reason =
                         format!("`{}` is empty, and will be made again", replica.spec.path);
                     return Err(Wait::new(WaitKind::Missing, reason));
