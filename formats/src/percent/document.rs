@@ -73,10 +73,8 @@ impl Percent {
         }
         context.metadata_is_json |= regions.iter().any(|region| region.metadata_is_json);
 
-        let has_root = header.block.as_ref().is_some_and(|block| !block.root.is_empty());
-        let has_cells = has_root || !regions.is_empty();
         let mut notebook = Notebook {
-            metadata: view_metadata(&header, has_cells.then_some(script)),
+            metadata: view_metadata(&header, script),
             notes: notes::of_notebook(&header, &regions),
             ..Notebook::default()
         };
@@ -177,7 +175,7 @@ impl Document for Percent {
 ///
 /// They have no file extension that says what language it is in, so a `script`
 /// in another one than Python says it.
-fn view_metadata(header: &Header, script: Option<&Script>) -> Map<String, Value> {
+fn view_metadata(header: &Header, script: &Script) -> Map<String, Value> {
     let mut metadata = header.metadata().cloned().unwrap_or_default();
     let carries_marimo = metadata.get("marimo").is_some_and(Value::is_object);
     let mut options = match metadata.get("jupytext") {
@@ -191,10 +189,7 @@ fn view_metadata(header: &Header, script: Option<&Script>) -> Map<String, Value>
         set_marimo_filter(&mut options, false);
     }
     let kernel = metadata.get("kernelspec").and_then(|kernel| kernel.get("language"));
-    if let Some(script) = script
-        && script.language != "python"
-        && kernel.is_none()
-    {
+    if script.language != "python" && kernel.is_none() {
         options.entry("main_language").or_insert_with(|| script.language.into());
     }
     for (key, value) in [("executable", &header.executable), ("encoding", &header.encoding)] {

@@ -213,12 +213,11 @@ pub(super) fn reads_back(
 
 /// Names the format in the option `formats`, as jupytext does when it writes.
 fn set_format(metadata: &mut Map<String, Value>, name: FormatName, script: &Script) {
-    let language = context::language(metadata, script);
+    let auto = auto_extension(metadata).unwrap_or_else(|| script.extension.to_owned());
+    let auto = auto.trim_start_matches('.');
     let Some(Value::Object(options)) = metadata.get_mut("jupytext") else { return };
     let Some(Value::String(formats)) = options.get_mut("formats") else { return };
     let extension = script.extension.trim_start_matches('.');
-    let auto = languages::by_language(&language).map_or(script, |script| script);
-    let auto = auto.extension.trim_start_matches('.');
     let mut is_named = false;
     let named: Vec<String> = formats
         .split(',')
@@ -235,4 +234,29 @@ fn set_format(metadata: &mut Map<String, Value>, name: FormatName, script: &Scri
         })
         .collect();
     *formats = named.join(",");
+}
+
+/// Returns what `auto` stands for (`jupytext: auto_ext_from_metadata`).
+fn auto_extension(metadata: &Map<String, Value>) -> Option<String> {
+    let at = |map: &str, key: &str| {
+        let value = metadata.get(map).and_then(|map| map.get(key)).and_then(Value::as_str);
+        value.filter(|value| !value.is_empty())
+    };
+    let kernel = at("kernelspec", "language");
+    let extension = match at("language_info", "file_extension") {
+        Some(".py") if kernel == Some("sage") => ".sage",
+        Some(extension) => extension,
+        None => {
+            languages::by_language(kernel.or_else(|| at("jupytext", "main_language"))?)?.extension
+        }
+    };
+    // One name for the extensions of a language.
+    let extension = match extension {
+        ".r" => ".R",
+        ".fs" => ".fsx",
+        ".resource" => ".robot",
+        ".C" => ".cpp",
+        extension => extension,
+    };
+    Some(extension.to_owned())
 }
