@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    completions, conflicts, convert, diff, doctor, flush, log, man, pause, restore, service, show,
-    status, stop, sync, watch,
+    completions, conflicts, convert, diff, doctor, flush, log, man, pair, pause, restore, service,
+    show, status, stop, sync, watch,
 };
 
 /// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
@@ -91,6 +91,9 @@ pub(crate) enum Command {
     Resolve(conflicts::ResolveArgs),
     Convert(convert::ConvertArgs),
     Doctor(doctor::DoctorArgs),
+    Pair(pair::PairArgs),
+    Unpair(pair::UnpairArgs),
+    Ignore(pair::IgnoreArgs),
     Pause(pause::PauseArgs),
     Resume(pause::ResumeArgs),
     Stop(stop::StopArgs),

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod flush;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod pair;
 pub(crate) mod pause;
 pub(crate) mod restore;
 pub(crate) mod service;
@@ -69,6 +70,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Resolve(args) => conflicts::resolve(&global, &args),
         Command::Convert(args) => convert::run(&args),
         Command::Doctor(args) => doctor::run(&global, &args),
+        Command::Pair(args) => pair::pair(&global, &args),
+        Command::Unpair(args) => pair::unpair(&global, &args),
+        Command::Ignore(args) => pair::ignore(&global, &args),
         Command::Pause(_) => pause::pause(&global),
         Command::Resume(args) => pause::resume(&global, &args),
         Command::Stop(_) => stop::run(&global),

@@ -63,7 +63,7 @@ impl Target {
         Ok((Self { root, paths, socket, dirs }, outside))
     }
 
-    /// Finds the root of some paths, which need not exist any more.
+    /// Finds the root of some paths, which need not exist, nor their folders.
     pub(crate) fn find_former(global: &Global, paths: &[PathBuf]) -> Result<Self, CliError> {
         let dirs = dirs()?;
         let paths = paths.iter().map(|path| former(path)).collect::<Result<Vec<_>, _>>()?;
@@ -193,7 +193,7 @@ fn absolute(path: &Path) -> Result<Utf8PathBuf, CliError> {
     utf8(parent.join(name))
 }
 
-/// The absolute path of a file whose folder need not exist any more either.
+/// The absolute path of a file whose folder need not exist either.
 fn former(path: &Path) -> Result<Utf8PathBuf, CliError> {
     let whole = std::path::absolute(path)
         .map_err(|source| CliError::io(format!("cannot find `{}`", path.display()), source))?;

@@ -8,6 +8,7 @@
 //! A mistake is an error, not a warning: a misspelt `exclude` would let nbsync
 //! write where the user has said not to.
 
+pub mod edit;
 mod error;
 mod find;
 pub mod jupytext;
@@ -55,6 +56,12 @@ pub struct Config {
     pub max_size: u64,
     /// How much of the history is kept (table `history`).
     pub history: Keep,
+    /// Whether files that jupytext has paired are one notebook (key `jupytext`).
+    pub jupytext: bool,
+    /// Files that are one notebook, absolute, the source first (key `pairs`).
+    pub pairs: Vec<Vec<Utf8PathBuf>>,
+    /// Whether a notebook that Jupyter trusts stays trusted (key `trust`).
+    pub trust: bool,
     /// The files that the settings are from, the most important first.
     pub files: Vec<Utf8PathBuf>,
 }
@@ -72,6 +79,9 @@ impl Default for Config {
             poll_interval: Duration::from_secs(2),
             max_size: 64 << 20,
             history: Keep::default(),
+            jupytext: true,
+            pairs: Vec::new(),
+            trust: true,
             files: Vec::new(),
         }
     }

@@ -28,6 +28,7 @@ use crate::sync::edit::Edit;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
+use crate::trust::Notary;
 pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
 use plan::Plan;
@@ -46,6 +47,8 @@ pub(crate) struct Context<'a> {
     pub(crate) durable: bool,
     /// Whether to write the replicas side by side.
     pub(crate) threads: bool,
+    /// Who keeps notebooks trusted that Jupyter trusts.
+    pub(crate) notary: Option<&'a Notary>,
 }
 
 /// One replica, as the engine knows it.

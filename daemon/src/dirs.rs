@@ -23,6 +23,8 @@ pub struct Dirs {
     pub git_excludes: Option<Utf8PathBuf>,
     /// Where jupytext looks for a configuration that no folder of a notebook has.
     pub jupytext: Vec<Utf8PathBuf>,
+    /// Jupyter's data folder, where it keeps which notebooks the user trusts.
+    pub jupyter_data: Option<Utf8PathBuf>,
     /// Folders above which jupytext doesn't look (`JUPYTEXT_CEILING_DIRECTORIES`).
     pub jupytext_ceilings: Vec<Utf8PathBuf>,
 }
@@ -64,6 +66,10 @@ impl Dirs {
             git_excludes: ignore::gitignore::gitconfig_excludes_path()
                 .and_then(|path| Utf8PathBuf::from_path_buf(path).ok()),
             jupytext: jupytext_from_env(&home),
+            jupyter_data: Some(match paths_from_env("JUPYTER_DATA_DIR").as_deref() {
+                Some([data, ..]) => data.clone(),
+                _ => utf8(strategy.data_dir())?.join("jupyter"),
+            }),
             jupytext_ceilings: paths_from_env("JUPYTEXT_CEILING_DIRECTORIES").unwrap_or_default(),
             home,
         })
@@ -78,6 +84,7 @@ impl Dirs {
             runtime: folder.join("runtime"),
             git_excludes: None,
             jupytext: Vec::new(),
+            jupyter_data: None,
             jupytext_ceilings: Vec::new(),
         }
     }

@@ -45,6 +45,7 @@ use crate::report::{DaemonState, Propagation, Report};
 use crate::run::Reporter;
 use crate::store::Store;
 use crate::tree::Tree;
+use crate::trust::Notary;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
 use bases::Bases;
@@ -96,6 +97,7 @@ pub(crate) struct Engine {
     /// Whether files may belong together otherwise than they did.
     needs_forming: bool,
     jupytext: JupytextConfigs,
+    notary: Option<Notary>,
     /// Pairings whose files jupytext is writing, and until when that is to be expected.
     busy: HashMap<Utf8PathBuf, Instant>,
     /// The source of the pairing that a file belongs to.
@@ -153,7 +155,9 @@ impl Engine {
         let archive =
             Archive::new(Arc::clone(&parts.disk), Arc::clone(&parts.store), parts.tree.root());
         let jupytext = parts.tree.jupytext(&parts.dirs);
+        let notary = parts.dirs.jupyter_data.as_deref().map(Notary::new);
         let mut engine = Self {
+            notary,
             parts,
             pairings: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -445,8 +449,14 @@ impl Engine {
             .map(|(source, _)| source.clone())
             .collect();
         for source in left {
+            for spec in self.pairings.get(&source).into_iter().flat_map(Pairing::owned) {
+                self.files.remove(&spec.path);
+            }
             self.forget(&source);
         }
+        let tree = &self.parts.tree;
+        self.files.retain(|path, _| !tree.is_excluded(path));
+        self.needs_forming = true;
         self.plain.clear();
         self.claim_all_anew();
         self.rescan(now);

@@ -33,6 +33,7 @@ pub mod store;
 pub mod sync;
 pub mod systemd;
 mod tree;
+mod trust;
 pub mod walk;
 pub mod watch;
 mod writers;

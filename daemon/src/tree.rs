@@ -23,6 +23,11 @@ pub(crate) trait Tree: Send + Sync {
     /// Whether a file would be a candidate if it were there.
     fn admits_file(&self, path: &Utf8Path) -> bool;
 
+    /// Whether the configuration says to leave a file alone.
+    fn is_excluded(&self, _path: &Utf8Path) -> bool {
+        false
+    }
+
     /// Why a file that a notebook names as its pair is not touched, if it isn't.
     ///
     /// Names come from files that anybody may have written. What git ignores counts, as
@@ -73,6 +78,10 @@ impl Tree for Walker {
 
     fn admits_file(&self, path: &Utf8Path) -> bool {
         self.admits_file(path)
+    }
+
+    fn is_excluded(&self, path: &Utf8Path) -> bool {
+        self.is_excluded(path)
     }
 
     fn refuses_member(&self, path: &Utf8Path) -> Option<&'static str> {

@@ -27,6 +27,9 @@ fn the_commands_are_listed() {
       convert      Convert notebooks from one format to another
       doctor       Explain why files are or are not synced, and what could not run
                    in them
+      pair         Make files one notebook, in the configuration
+      unpair       Take files that `nbsync pair` has paired apart
+      ignore       Leave files or folders alone, in the configuration
       pause        Make the running daemon write nothing until `nbsync resume`
       resume       End a pause or a halt of the running daemon
       stop         Stop the running daemon

@@ -10,6 +10,7 @@ mod errors;
 mod help;
 mod history;
 mod marimo;
+mod pairs;
 mod sandbox;
 mod service;
 mod status;

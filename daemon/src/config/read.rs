@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::FormatName;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -17,17 +17,20 @@ use super::{Layout, Patterns, Poll, units};
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 13] = [
     "exclude",
     "formats",
     "gitignore",
     "history",
     "include",
+    "jupytext",
     "layout",
     "max_size",
+    "pairs",
     "poll",
     "poll_interval",
     "settle",
+    "trust",
 ];
 
 /// The keys of the table `history`.
@@ -105,11 +108,14 @@ impl Reader<'_> {
             "gitignore" => settings.gitignore = Some(self.boolean("gitignore", value)?),
             "history" => self.history(&mut settings.history, value)?,
             "include" => settings.include = Some(self.patterns("include", value)?),
+            "jupytext" => settings.jupytext = Some(self.boolean("jupytext", value)?),
             "layout" => settings.layout = Some(self.layout(value)?),
             "max_size" => settings.max_size = Some(self.max_size(value)?),
+            "pairs" => settings.pairs = Some(self.pairs(value)?),
             "poll" => settings.poll = Some(self.poll(value)?),
             "poll_interval" => settings.poll_interval = Some(self.poll_interval(value)?),
             "settle" => settings.settle = Some(self.settle(value)?),
+            "trust" => settings.trust = Some(self.boolean("trust", value)?),
             unknown => {
                 let problem = ConfigProblem::UnknownKey {
                     key: unknown.to_owned(),
@@ -236,6 +242,24 @@ impl Reader<'_> {
             if !res.contains(&format) {
                 res.push(format);
             }
+        }
+        Ok(res)
+    }
+
+    /// Reads lists of paths, which are relative to the folder of the file.
+    fn pairs(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<Vec<Utf8PathBuf>>, ConfigError> {
+        let expected = "a list of lists of files, each with two or more";
+        let lists = self.expect("pairs", expected, value, value.get_ref().as_array())?;
+        let mut res = Vec::new();
+        for list in lists {
+            let paths = self.strings("pairs", list)?;
+            let paths: Vec<_> = paths.iter().map(|(path, _)| self.found.base.join(path)).collect();
+            res.push(self.expect(
+                "pairs",
+                expected,
+                list,
+                Some(paths).filter(|it| 2 <= it.len()),
+            )?);
         }
         Ok(res)
     }

@@ -20,6 +20,9 @@ pub(super) struct Settings {
     pub(super) poll: Option<Poll>,
     pub(super) poll_interval: Option<Duration>,
     pub(super) max_size: Option<u64>,
+    pub(super) jupytext: Option<bool>,
+    pub(super) pairs: Option<Vec<Vec<Utf8PathBuf>>>,
+    pub(super) trust: Option<bool>,
     pub(super) history: History,
 }
 
@@ -68,6 +71,9 @@ impl Settings {
             poll_interval: self.poll_interval.or(other.poll_interval),
             max_size: self.max_size.or(other.max_size),
             history: self.history.or(other.history),
+            jupytext: self.jupytext.or(other.jupytext),
+            pairs: self.pairs.or(other.pairs),
+            trust: self.trust.or(other.trust),
         }
     }
 
@@ -85,6 +91,9 @@ impl Settings {
             poll_interval: self.poll_interval.unwrap_or(default.poll_interval),
             max_size: self.max_size.unwrap_or(default.max_size),
             history: self.history.into_keep(),
+            jupytext: self.jupytext.unwrap_or(default.jupytext),
+            pairs: self.pairs.unwrap_or(default.pairs),
+            trust: self.trust.unwrap_or(default.trust),
             files,
         }
     }

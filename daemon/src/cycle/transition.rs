@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use nbsync_formats::FormatName;
+
 use super::look::lock;
 use super::plan::Plan;
 use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Wait, WaitKind};
@@ -48,6 +50,7 @@ pub(super) fn transition(
         .iter()
         .map(|it| it.stamp.and_then(|it| u64::try_from(it.mtime_ns / 1_000_000).ok()))
         .collect();
+    let replaced_texts = replaced_texts(&plan, &known, &on_disk);
     let mut to = Vec::new();
     // Of the replaced files, those with a save that came during the write.
     let mut raced = Vec::new();
@@ -153,6 +156,15 @@ pub(super) fn transition(
         it.document.clone_from(&plan.documents[it.replica]);
     }
     let written_at = context.clock.now();
+    if let Some(notary) = context.notary {
+        let written = replaced_texts.iter().filter(|(idx, _)| to.contains(idx));
+        for (idx, old) in written.filter(|_| context.write) {
+            match notary.keep(old, outcome.base.replicas[*idx].document.text()) {
+                Ok(is_signed) => tracing::debug!(replica = %known[*idx].spec.path, is_signed),
+                Err(err) => tracing::warn!("{}", chain(&err)),
+            }
+        }
+    }
     // The files agree now. A panic in what is left must not make this cycle count as one that
     // wrote nothing: the next one would find all of them edited.
     let notebook = known[0].spec.path.as_str();
@@ -193,6 +205,26 @@ pub(super) fn transition(
 fn store(context: &Context<'_>, base: &Base) -> Result<Digest, String> {
     let bytes = to_bytes(base).map_err(|err| chain(&err))?;
     context.store.put_blob(&bytes).map_err(|err| chain(&err))
+}
+
+/// Returns what is on disk of the replicas that Jupyter may trust.
+fn replaced_texts(
+    plan: &Plan,
+    known: &[Replica],
+    on_disk: &[Option<Digest>],
+) -> Vec<(usize, Arc<str>)> {
+    let mut res = Vec::new();
+    for (idx, replica) in known.iter().enumerate() {
+        if replica.spec.dialect.format != FormatName::Ipynb {
+            continue;
+        }
+        let base = || plan.base.as_ref().map(|base| &base.replicas[idx].document);
+        let Some(document) = plan.documents[idx].as_ref().or_else(base) else { continue };
+        if on_disk[idx] == Some(Digest::of(document.text().as_bytes())) {
+            res.push((idx, Arc::clone(document.text())));
+        }
+    }
+    res
 }
 
 /// A text to be written.

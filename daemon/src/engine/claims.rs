@@ -94,8 +94,26 @@ impl Engine {
         format: FormatName,
         said: &Said,
     ) -> Result<Option<Claim>, String> {
+        let own = format;
         let absolute = self.parts.tree.absolute(path);
         let folder = absolute.parent().unwrap_or(&absolute).to_owned();
+        let pair = self.parts.config.pairs.iter().find(|pair| pair.contains(&absolute));
+        if let Some(pair) = pair {
+            let format = |path: &Utf8PathBuf| {
+                let name = path.file_name().unwrap_or_default();
+                let text = if name.ends_with(".marimo.py") {
+                    "py:marimo"
+                } else {
+                    path.extension().unwrap_or("py")
+                };
+                read_formats(text, None).unwrap_or_default().pop()
+            };
+            let formats: Vec<PairedFormat> = pair.iter().filter_map(format).collect();
+            return Ok(Some(self.members(path, own, Claimant::Settings, pair, &formats, None)));
+        }
+        if !self.parts.config.jupytext {
+            return Ok(None);
+        }
         let config = self.jupytext.of_folder(&folder);
         let auto = said.auto.as_deref();
         let by = match format {
@@ -180,9 +198,9 @@ impl Engine {
                 }
             }
         }
-        // What teams keep in git is the text.
+        // What teams keep in git is the text, unless somebody has said what is the source.
         let source = claim.members.iter().position(|(_, format)| *format != FormatName::Ipynb);
-        if let Some(source) = source {
+        if let Some(source) = source.filter(|_| by != Claimant::Settings) {
             claim.members[..=source].rotate_right(1);
         }
         claim

@@ -34,8 +34,13 @@ impl Engine {
             match record {
                 Ok(record) => {
                     let ended = record.ended_ms;
-                    for (path, format, said) in record.files() {
-                        if ended.is_none() {
+                    let files = record.files();
+                    if files.iter().all(|(path, ..)| self.parts.tree.is_excluded(path)) {
+                        // Somebody has said so since.
+                        continue;
+                    }
+                    for (path, format, said) in files {
+                        if ended.is_none() && !self.parts.tree.is_excluded(&path) {
                             let file = File { format, said, claim: None, problem: None };
                             self.files.insert(path, file);
                         }

@@ -186,6 +186,7 @@ impl Engine {
             write: self.writes,
             durable: true,
             threads: self.threads,
+            notary: self.notary.as_ref().filter(|_| self.parts.config.trust),
         }
     }
 

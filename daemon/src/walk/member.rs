@@ -6,6 +6,13 @@ use super::names::{MARIMO_DIR, is_closed_folder};
 use super::{Walker, is_ignored_name, is_plain};
 
 impl Walker {
+    /// Whether the configuration says to leave a file alone.
+    pub fn is_excluded(&self, path: &Utf8Path) -> bool {
+        let path = self.absolute(path);
+        let is_included = self.include.is_empty() || self.include.matches_file_or_parent(&path);
+        !is_included || self.exclude.matches_file_or_parent(&path)
+    }
+
     /// Why a file that a notebook names as its pair is not touched, if it isn't.
     ///
     /// The name comes from a file that anybody may have written.
