@@ -87,6 +87,7 @@ pub(crate) struct Parts {
 }
 
 /// All pairings of a root.
+#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
 pub(crate) struct Engine {
     parts: Parts,
     pairings: BTreeMap<Utf8PathBuf, Pairing>,
@@ -99,7 +100,7 @@ pub(crate) struct Engine {
     jupytext: JupytextConfigs,
     notary: Option<Notary>,
     /// Pairings whose files jupytext is writing, and until when that is to be expected.
-    busy: HashMap<Utf8PathBuf, Instant>,
+    busy: BTreeMap<Utf8PathBuf, Instant>,
     /// The source of the pairing that a file belongs to.
     by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
     due: BTreeMap<Utf8PathBuf, Due>,
@@ -164,7 +165,7 @@ impl Engine {
             to_ask: Vec::new(),
             needs_forming: false,
             jupytext,
-            busy: HashMap::new(),
+            busy: BTreeMap::new(),
             by_path: HashMap::new(),
             due: BTreeMap::new(),
             ended: BTreeMap::new(),

@@ -5,6 +5,10 @@
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "simulation")),
+    expect(unreachable_pub, reason = "the simulation names them")
+)]
 pub enum Bug {
     /// A file is replaced whatever it holds by then.
     SkipDigestCheck,
@@ -42,6 +46,7 @@ pub enum Bug {
     SkipSync,
 }
 
+#[cfg(any(test, feature = "simulation"))]
 impl Bug {
     /// All bugs.
     pub const ALL: [Self; 17] = [

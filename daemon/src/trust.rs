@@ -39,7 +39,7 @@ pub(crate) enum TrustError {
     Database {
         /// The file.
         path: Utf8PathBuf,
-        /// What SQLite said.
+        /// What `SQLite` said.
         source: rusqlite::Error,
     },
     /// The key can't be read.

@@ -7,6 +7,7 @@ use crate::{Attribute, Cell, CellKind};
 /// A list of slots says what becomes of every cell of the old text: one that no
 /// slot names is deleted, and the order of the slots is the new order.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each cell, and it is made once")]
 pub enum Slot {
     /// The cell at this position of the old text, with the bytes it has.
     Keep(usize),

@@ -235,8 +235,8 @@ impl Engine {
             .map(|(path, file)| Found { path, format: file.format, claim: file.claim.as_ref() })
             .collect();
         for mut group in group(&found) {
-            let problems = group.members.iter().filter_map(|it| self.files.get(&it.path));
-            if let Some(problem) = problems.filter_map(|file| file.problem.clone()).next() {
+            let mut problems = group.members.iter().filter_map(|it| self.files.get(&it.path));
+            if let Some(problem) = problems.find_map(|file| file.problem.clone()) {
                 group.problem.get_or_insert(problem);
             }
             self.take_up_group(group, now);
@@ -259,7 +259,7 @@ impl Engine {
             self.removed.remove(&source);
             for member in &group.members {
                 if let Some(folder) = member.path.parent() {
-                    self.watch(&folder.to_owned());
+                    self.watch(folder);
                 }
             }
             self.add(Pairing { found: Some(now), ..Pairing::new(group.members) });

@@ -199,9 +199,9 @@ pub(super) fn reads_back(
     }
     if let Some(below) = below {
         let (comment, suffix) = (context.script.comment, context.script.comment_suffix);
-        text.push_str(&format!("\n{comment} %% {suffix}\n"));
+        text.extend(["\n", comment, " %% ", suffix, "\n"]);
         for line in below.lines() {
-            text.push_str(&format!("{comment} {line} {suffix}\n"));
+            text.extend([comment, " ", &line, " ", suffix, "\n"]);
         }
     }
     let regions = read(&text, &line_spans(&text), 0, context);

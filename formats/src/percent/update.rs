@@ -305,25 +305,22 @@ fn insert_script(old: &Percent, target: &Notebook, pieces: &mut Vec<Placed>, con
         let before = pieces.iter().rposition(|(_, it)| it.is_some_and(|it| it < region));
         before.map_or(0, |before| before + 1)
     });
-    let piece = match region {
-        Some(region) => {
-            let cell = &old.regions[region].cell;
-            if old.notebook.script.as_ref() == Some(block) {
-                kept_piece(old, region, at == 0, None)
-            } else {
-                let mut after = cell.clone();
-                if let Some(range) = script::find(&cell.source) {
-                    after.source.replace_range(range, block);
-                }
-                let below = Some(Longest::of_any(&after.source));
-                changed_piece(old, region, cell, &after, at == 0, context, below)
+    let piece = if let Some(region) = region {
+        let cell = &old.regions[region].cell;
+        if old.notebook.script.as_ref() == Some(block) {
+            kept_piece(old, region, at == 0, None)
+        } else {
+            let mut after = cell.clone();
+            if let Some(range) = script::find(&cell.source) {
+                after.source.replace_range(range, block);
             }
+            let below = Some(Longest::of_any(&after.source));
+            changed_piece(old, region, cell, &after, at == 0, context, below)
         }
-        None => {
-            let cell = Cell::new(CellKind::Code, block.as_str());
-            let below = Some(Longest::of_any(block));
-            (new_piece(&cell, context, old.newline(), below), None)
-        }
+    } else {
+        let cell = Cell::new(CellKind::Code, block.as_str());
+        let below = Some(Longest::of_any(block));
+        (new_piece(&cell, context, old.newline(), below), None)
     };
     pieces.insert(at, piece);
 }

@@ -149,9 +149,9 @@ mod tests {
 
     fn claim(by: Claimant, members: &[&str]) -> Claim {
         let format = |path: &&str| {
-            let format =
-                if path.ends_with(".ipynb") { FormatName::Ipynb } else { FormatName::Percent };
-            (Utf8PathBuf::from(*path), format)
+            let path = Utf8PathBuf::from(*path);
+            let is_ipynb = path.extension() == Some("ipynb");
+            (path, if is_ipynb { FormatName::Ipynb } else { FormatName::Percent })
         };
         let members = members.iter().map(format).collect();
         Claim { by, members, left_out: Vec::new(), notes: Vec::new() }
