@@ -105,11 +105,17 @@ impl Code {
     ///
     /// The position is part of the names that marimo gives private definitions
     /// (`_cell_0_x`), and some of these show: those that a function declares
-    /// `global`.
+    /// `global`, and those in annotations.
     pub(super) fn analysis_at(&self, idx: usize) -> Option<Cow<'_, Analysis>> {
         let analysis = self.analysis()?;
         let is_private = |name: &String| name.starts_with("_cell_0_");
-        if 0 < idx && analysis.defs.iter().chain(&analysis.refs).any(is_private) {
+        let mut names = analysis.defs.iter().chain(&analysis.refs);
+        // A name that the cell defines is in the text of an annotation only, and
+        // in none of its references.
+        let mut annotations =
+            analysis.variables.values().filter_map(|it| it.first()?.annotation.as_ref());
+        let shows = names.any(is_private) || annotations.any(|it| it.text.contains("_cell_0_"));
+        if 0 < idx && shows {
             return scope::analyze(&self.text, &idx.to_string()).ok().map(Cow::Owned);
         }
         Some(Cow::Borrowed(analysis))

@@ -64,6 +64,20 @@ fn cells_have_arguments_and_return_what_others_use() {
 }
 
 #[test]
+fn private_names_in_annotations_have_the_number_of_their_cell() {
+    let definition = "class _T: ...\n\nx: _T = _T()\ny: _Late = None\n_Late = 1";
+    let body = "    class _T: ...\n\n    x: _T = _T()\n    y: _Late = None\n    _Late = 1";
+    check_print(
+        vec![code("a = 1"), code(definition), code("x, y")],
+        &[
+            "@app.cell\ndef _():\n    a = 1\n    return",
+            &format!("@app.cell\ndef _():\n{body}\n    return x, y"),
+            "@app.cell\ndef _(x: \"_cell_1_T\", y: _cell_1_Late):\n    x, y\n    return",
+        ],
+    );
+}
+
+#[test]
 fn pure_functions_and_classes_stand_alone() {
     check_print(
         vec![
