@@ -1,0 +1,8 @@
+# %%
+%%bash
+ls
+# %% [raw]
+# x
+# %%
+%time x # escape
+!ls

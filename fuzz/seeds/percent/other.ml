@@ -1,0 +1,11 @@
+(* --- *)
+(* jupyter: *)
+(*   title: x *)
+(* --- *)
+
+(* %% [markdown] *)
+(* text *)
+
+(* %% language="R" *)
+(* x *)
+let x = "*)"
