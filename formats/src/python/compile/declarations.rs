@@ -16,6 +16,8 @@ pub(in crate::python) struct Declarations<'a> {
     clock: usize,
     /// The names that are used, and when first.
     used: BTreeMap<&'a str, usize>,
+    /// The same for those that `:=` binds from within a comprehension.
+    reached: BTreeMap<&'a str, usize>,
     /// The names that are bound by anything but a declaration.
     bound: BTreeSet<&'a str>,
     /// The names that are annotated.
@@ -46,7 +48,9 @@ impl<'a> Declarations<'a> {
                 if is_renamed && (self.parameters.contains(name) || self.bound.contains(name)) {
                     continue;
                 }
-                if self.used.get(name).is_some_and(|&used| used < declared) {
+                // To the module, `:=` in a comprehension is a declaration.
+                let reached = self.reached.get(name).filter(|_| !is_module);
+                if self.used.get(name).into_iter().chain(reached).any(|&used| used < declared) {
                     let message = format!("name '{name}' is used prior to {keyword} declaration");
                     return Some((offset, message));
                 }
@@ -188,7 +192,10 @@ impl<'a> Visitor<'a> for Declarations<'a> {
             }
             Expr::Named(it) => {
                 if let Expr::Name(target) = &*it.target {
-                    self.add_use(&target.id);
+                    let now = self.tick();
+                    let uses =
+                        if self.is_comprehension { &mut self.reached } else { &mut self.used };
+                    uses.entry(&target.id).or_insert(now);
                     self.bound.insert(&target.id);
                 }
                 self.visit_expr(&it.value);
