@@ -244,6 +244,9 @@ def diff(expected, got):
 # --- all of it -----------------------------------------------------------------------------------
 
 NBSYNC = None
+# Of how many generated cases one may differ in a way that docs/formats.md has no class for.
+UNEXPLAINED = 1_000
+
 CHECKS = {"notebook": check_notebook, "text": check_text, "file": check_file}
 
 
@@ -289,12 +292,21 @@ def main():
         jobs += [("file", None, files[first : first + 10]) for first in range(0, len(files), 10)]
     report = Report()
     counts = collections.Counter()
+    unexplained = 0
     with multiprocessing.Pool(args.jobs, start) as pool:
         for res in pool.imap(portion, jobs):
             counts += res.counts
             for name, detail in res.failures:
-                report.check(False, name, detail)
-    report.passed = sum(counts.values()) - report.failed
+                if name.startswith(("notebook ", "text ")) and args.only is None:
+                    unexplained += 1
+                    print(f"DIFF {name}\n{detail}", flush=True)
+                else:
+                    report.check(False, name, detail)
+    n_generated = args.notebooks + args.texts
+    report.passed = sum(counts.values()) - report.failed - unexplained
+    report.note(f"{unexplained:6} generated cases differ, and belong to no class")
+    what = f"at most one generated case in {UNEXPLAINED:,} differs in a way of no class"
+    report.check(unexplained * UNEXPLAINED <= n_generated, what, f"{unexplained} of {n_generated}")
     for name, count in sorted(counts.items()):
         report.note(f"{count:6} {name}")
     for what in ("percent", "hydrogen", "text", "back", "file percent", "file hydrogen", "update without a change"):

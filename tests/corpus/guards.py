@@ -488,6 +488,8 @@ def git(place):
         daemon.flush()
         place.check("a = 100" in (root / "n0001.py").read_text(), "then it arrives")
         subprocess.run([*git, "checkout", "-q", "--", "."], check=True)
+        # At once, both would look like an editor that never loaded the edit.
+        daemon.flush()
         # Thousands of files at once.
         subprocess.run([*git, "checkout", "-q", "main"], check=True)
         daemon.flush()

@@ -5,8 +5,8 @@ use nbsync_formats::Notebook;
 /// Why a text doesn't travel, or not yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Suspicion {
-    /// The text ends in the middle of what the last one had: a write that
-    /// stopped half-way. It waits for the next save.
+    /// The text ends in the middle of what the last one had, or before its first cell: a
+    /// write that stopped half-way. It waits for the next save.
     Truncated {
         /// How many cells are missing, the cut one included.
         lost: usize,
@@ -40,7 +40,7 @@ pub fn suspicion(
     let lost = old.cells.len().saturating_sub(new.cells.len());
     if is_cut(old_text, old, new_text, new) {
         let lost = lost.max(1);
-        return Some(if new_text.ends_with('\n') {
+        return Some(if new_text.ends_with('\n') && !new.cells.is_empty() {
             Suspicion::CutAtLine { lost }
         } else {
             Suspicion::Truncated { lost }
@@ -113,6 +113,13 @@ mod tests {
     #[test]
     fn text_that_ends_where_a_line_ends_may_be_meant() {
         check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::CutAtLine { lost: 1 }));
+    }
+
+    #[test]
+    fn header_without_a_cell_is_cut_off() {
+        let header = "# ---\n# jupyter:\n#   kernelspec:\n#     name: p\n# ---\n";
+        let old = format!("{header}\n# %%\na = 1\n");
+        check(&old, header, Some(Suspicion::Truncated { lost: 1 }));
     }
 
     #[test]
