@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 import jupytext
-import marimo_replicas
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import marimo_replicas
 from support import edits, inotify, views
 from support.daemon import Daemon, Failure, Home, scratch
 from support.editors import ALL as STYLES
