@@ -72,7 +72,7 @@ pub(crate) fn update(data: &[u8]) {
             0 | 1 => slots.insert(at, Slot::New(Cell::new(kind(choice >> 2), source))),
             2 if at < slots.len() => drop(slots.remove(at)),
             3 if at + 1 < slots.len() => slots.swap(at, at + 1),
-            4 | 5 | 6 => change(&mut slots, at, Change::Source(source.to_owned())),
+            4..=6 => change(&mut slots, at, Change::Source(source.to_owned())),
             _ => change(&mut slots, at, Change::Kind(kind(choice >> 3))),
         }
     }
