@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use nbsync_formats::FormatName;
 
 use crate::commands::{
-    completions, conflicts, convert, diff, doctor, flush, log, man, pair, pause, restore, service,
-    show, status, stop, sync, watch,
+    completions, conflicts, convert, diff, doctor, flush, hold, log, man, open, pair, pause,
+    restore, service, show, status, stop, sync, watch, which,
 };
 
 /// Keep Jupyter, percent and marimo copies of a notebook in sync, edit by edit
@@ -82,6 +84,11 @@ pub(crate) enum Command {
     Sync(sync::SyncArgs),
     Status(status::StatusArgs),
     Flush(flush::FlushArgs),
+    Hold(hold::HoldArgs),
+    Release(hold::ReleaseArgs),
+    Open(open::OpenArgs),
+    Run(open::RunArgs),
+    Which(which::WhichArgs),
     Log(log::LogArgs),
     Diff(diff::DiffArgs),
     Show(show::ShowArgs),
@@ -100,4 +107,10 @@ pub(crate) enum Command {
     Service(service::ServiceArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+}
+
+/// Reads the name of a format.
+pub(crate) fn format_names() -> impl TypedValueParser<Value = FormatName> {
+    PossibleValuesParser::new(FormatName::ALL.map(FormatName::as_str))
+        .try_map(|name| name.parse::<FormatName>())
 }

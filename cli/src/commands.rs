@@ -6,8 +6,10 @@ pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod flush;
+pub(crate) mod hold;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod open;
 pub(crate) mod pair;
 pub(crate) mod pause;
 pub(crate) mod restore;
@@ -17,6 +19,7 @@ pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod watch;
+pub(crate) mod which;
 
 use nbsync_daemon::control::{self, Reply};
 use nbsync_daemon::run as engine;
@@ -61,6 +64,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, CliError> {
         Command::Sync(args) => sync::run(&global, &args),
         Command::Status(args) => status::run(&global, &args),
         Command::Flush(args) => flush::run(&global, &args),
+        Command::Hold(args) => hold::hold(&global, &args),
+        Command::Release(args) => hold::release(&global, &args),
+        Command::Open(args) => open::open(&global, &args),
+        Command::Run(args) => open::run(&global, &args),
+        Command::Which(args) => which::run(&global, &args),
         Command::Log(args) => log::run(&global, &args),
         Command::Diff(args) => diff::run(&global, &args),
         Command::Show(args) => show::run(&global, &args),
@@ -98,7 +106,7 @@ fn request(target: &Target, command: &control::Command) -> Result<Reply, CliErro
 }
 
 /// A daemon answered something else than it was asked.
-fn unexpected(reply: &Reply) -> CliError {
+pub(crate) fn unexpected(reply: &Reply) -> CliError {
     CliError::input(format!("the daemon gave an answer that does not fit: {reply:?}"))
         .hint("restart the daemon with the `nbsync` that you are using")
 }

@@ -11,7 +11,7 @@ use nbsync_daemon::config::{self, Config};
 use nbsync_daemon::control::{Client, socket_path};
 use nbsync_daemon::dirs::Dirs;
 use nbsync_daemon::run::{self, Options};
-use nbsync_daemon::store::is_known;
+use nbsync_daemon::store::{is_known, root_id};
 
 use crate::arguments::Global;
 use crate::error::{CliError, Kind};
@@ -105,6 +105,17 @@ impl Target {
     /// Connects to the daemon, if one runs.
     pub(crate) fn daemon(&self) -> Result<Option<Client>, CliError> {
         Ok(Client::connect(&self.socket)?)
+    }
+
+    /// Where a daemon that runs in the background writes what needs attention.
+    pub(crate) fn log(&self) -> Utf8PathBuf {
+        self.dirs.state.join(root_id(&self.root)).join("watch.log")
+    }
+
+    /// Whether everything that the user has is in the root.
+    pub(crate) fn is_home_or_above(&self) -> bool {
+        let home = self.dirs.home.canonicalize_utf8();
+        home.unwrap_or_else(|_| self.dirs.home.clone()).starts_with(&self.root)
     }
 
     /// Asks the daemon, or does it without one.

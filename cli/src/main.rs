@@ -3,17 +3,21 @@
 //! - [`arguments`]: what can be typed
 //! - [`commands`]: one module per verb; each returns what the exit code says
 //! - [`context`]: from paths on the command line to a root and its daemon
+//! - [`notebook`]: one notebook by the name of any of its files
+//! - [`background`]: a daemon for commands that make no sense without one
 //! - [`events`]: what `watch` prints
 //! - [`version`]: `NOTEBOOK@VERSION`, as it is typed
 //! - [`ui`]: colours, tables, escapes; the only place with styling
 //! - [`error`]: an error with its hints, and how it prints
 
 mod arguments;
+mod background;
 mod commands;
 mod context;
 mod error;
 mod events;
 mod logging;
+mod notebook;
 mod replace;
 mod ui;
 mod version;

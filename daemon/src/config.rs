@@ -25,6 +25,7 @@ use nbsync_formats::FormatName;
 pub use error::{ConfigError, ConfigProblem};
 pub use find::find_root;
 pub use patterns::Patterns;
+pub use units::duration;
 
 use crate::dirs::Dirs;
 use crate::store::Keep;

@@ -49,13 +49,14 @@ pub enum Command {
         #[serde(default)]
         paths: Vec<Utf8PathBuf>,
     },
-    /// Propagate everything that was saved before the request.
+    /// Propagate everything that was saved before the request, and tell of all that no flush
+    /// has told yet.
     Flush {
         /// The paths.
         #[serde(default)]
         paths: Vec<Utf8PathBuf>,
     },
-    /// Read the tree anew, then do as [`Flush`](Self::Flush).
+    /// Do the same, and tell of what was propagated since the request.
     Sync {
         /// The paths.
         #[serde(default)]
@@ -118,7 +119,16 @@ pub enum Command {
     Pause,
     /// End a pause or a halt.
     Resume,
-    /// Let notebooks go on that were stopped because two programs fight over them.
+    /// Gather the saves of notebooks, and propagate none of them until the release.
+    Hold {
+        /// The paths.
+        #[serde(default)]
+        paths: Vec<Utf8PathBuf>,
+        /// When it ends by itself.
+        seconds: u64,
+    },
+    /// Let notebooks go on that gather saves, or that were stopped because two programs fight
+    /// over them.
     Release {
         /// The paths.
         #[serde(default)]
@@ -137,6 +147,7 @@ impl Command {
             Self::Status { paths }
             | Self::Flush { paths }
             | Self::Sync { paths }
+            | Self::Hold { paths, .. }
             | Self::Release { paths }
             | Self::Log { paths, .. }
             | Self::Conflicts { paths } => paths,

@@ -19,7 +19,7 @@ use crate::disk::{Disk, Displaced, Stamp};
 use crate::error::{PANICKED, chain, guarded};
 use crate::planted::{Bug, is_planted};
 use crate::record::from_bytes;
-use crate::report::Role;
+use crate::report::{Role, Unreadable};
 use crate::store::Store;
 use crate::sync::Digest;
 use crate::sync::base::Base;
@@ -187,6 +187,8 @@ pub(crate) enum Fate {
 pub(crate) struct Wait {
     pub(crate) kind: WaitKind,
     pub(crate) reason: String,
+    /// The file that can't be read as a notebook, if that is why.
+    pub(crate) unreadable: Option<Unreadable>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,7 +211,15 @@ pub(crate) enum WaitKind {
 
 impl Wait {
     fn new(kind: WaitKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into() }
+        Self { kind, reason: reason.into(), unreadable: None }
+    }
+
+    /// For a text that can't be read as a notebook.
+    fn unreadable(kind: WaitKind, path: &Utf8Path, line: Option<usize>, message: String) -> Self {
+        let place = line.map_or_else(String::new, |line| format!(", line {line}"));
+        let reason = format!("`{path}`{place}: {message}");
+        let unreadable = Unreadable { path: path.to_owned(), line, message };
+        Self { kind, reason, unreadable: Some(unreadable) }
     }
 }
 

@@ -18,6 +18,7 @@ mod describe;
 mod discover;
 mod fights;
 mod flush;
+mod gather;
 mod history;
 mod moves;
 mod pairing;
@@ -27,7 +28,7 @@ mod status;
 mod tasks;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,8 @@ pub(crate) struct Engine {
     notary: Option<Notary>,
     /// Pairings whose files jupytext is writing, and until when that is to be expected.
     busy: BTreeMap<Utf8PathBuf, Instant>,
+    /// Pairings whose saves are gathered into one step, and until when at most.
+    gathering: BTreeMap<Utf8PathBuf, Instant>,
     /// The source of the pairing that a file belongs to.
     by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
     due: BTreeMap<Utf8PathBuf, Due>,
@@ -146,8 +149,9 @@ pub(crate) struct Engine {
     unrecorded: Vec<Unrecorded>,
     archive: Archive,
     next_collect: Instant,
-    /// What was propagated since the last answer to a single cycle.
-    propagated: Vec<Propagation>,
+    /// What was propagated and no flush has told yet, by number.
+    propagated: VecDeque<(u64, Propagation)>,
+    n_propagated: u64,
 }
 
 impl Engine {
@@ -166,6 +170,7 @@ impl Engine {
             needs_forming: false,
             jupytext,
             busy: BTreeMap::new(),
+            gathering: BTreeMap::new(),
             by_path: HashMap::new(),
             due: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -194,7 +199,8 @@ impl Engine {
             unrecorded: Vec::new(),
             archive,
             next_collect: now + COLLECT,
-            propagated: Vec::new(),
+            propagated: VecDeque::new(),
+            n_propagated: 0,
         };
         engine.load(now);
         engine

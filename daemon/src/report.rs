@@ -77,8 +77,23 @@ pub struct NotebookStatus {
     /// Absent where that would take long; the daemon never counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problems: Option<usize>,
+    /// The file that can't be read as a notebook, if it is held because of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<Unreadable>,
     /// All replicas, the source first.
     pub replicas: Vec<ReplicaStatus>,
+}
+
+/// A file that can't be read as a notebook in its format.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// The line in which reading ended, from 1, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// What is wrong there.
+    pub message: String,
 }
 
 /// Whether the replicas of a pairing agree.

@@ -165,7 +165,7 @@ pub fn sync(
     reporter: Reporter,
 ) -> Result<SyncReport, Error> {
     let (mut engine, paths) = cycle(options, paths, mode, reporter)?;
-    let report = engine.sync_report(&paths);
+    let report = engine.sync_report(&paths, 0);
     engine.stop();
     Ok(report)
 }

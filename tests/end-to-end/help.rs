@@ -17,6 +17,11 @@ fn the_commands_are_listed() {
       sync         Bring all copies in sync once, then exit
       status       Show the notebooks and whether their copies are in sync
       flush        Wait until everything saved so far is in all copies
+      hold         Gather saves of a notebook, to become one step
+      release      Propagate the saves that `nbsync hold` has gathered
+      open         Open a notebook in an editor, in the copy that suits it
+      run          Run a notebook as a marimo app
+      which        Print where the copies of a notebook are
       log          List the versions of a notebook, newest first
       diff         Show what is different between two versions of a notebook
       show         Print a version of a notebook

@@ -3,6 +3,7 @@
 // A test that can't set its stage has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod agents;
 mod conflicts;
 mod convert;
 mod doctor;
@@ -10,6 +11,7 @@ mod errors;
 mod help;
 mod history;
 mod marimo;
+mod open;
 mod pairs;
 mod sandbox;
 mod service;

@@ -128,7 +128,8 @@ impl Sandbox {
         (value, output.status.code().unwrap())
     }
 
-    fn print(&self, output: &Output) -> String {
+    /// What a process printed, in the same form.
+    pub(crate) fn print(&self, output: &Output) -> String {
         let text = |bytes: &[u8]| {
             let folder = self.folder.path().canonicalize().unwrap();
             String::from_utf8(bytes.to_vec())

@@ -8,10 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::PossibleValuesParser;
 use nbsync_formats::{Carry, FormatName, ParseError, PrintError, What, format};
 
 use super::Outcome;
+use crate::arguments::format_names;
 use crate::error::CliError;
 use crate::{replace, ui};
 use input::{Input, Notebook};
@@ -63,11 +64,6 @@ pub(crate) struct ConvertArgs {
     /// Print what `--check` found as JSON
     #[arg(long, requires = "check")]
     json: bool,
-}
-
-fn format_names() -> impl TypedValueParser<Value = FormatName> {
-    PossibleValuesParser::new(FormatName::ALL.map(FormatName::as_str))
-        .try_map(|name| name.parse::<FormatName>())
 }
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Outcome, CliError> {

@@ -1,11 +1,10 @@
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use nbsync_daemon::control::{Command, Reply};
 use nbsync_formats::FormatName;
 
 use super::Outcome;
-use crate::arguments::Global;
+use crate::arguments::{Global, format_names};
 use crate::context::Target;
 use crate::error::CliError;
 use crate::ui;
@@ -25,11 +24,6 @@ pub(crate) struct ShowArgs {
     /// The format to print it in
     #[arg(long, value_name = "FORMAT", value_parser = format_names())]
     to: Option<FormatName>,
-}
-
-fn format_names() -> impl TypedValueParser<Value = FormatName> {
-    PossibleValuesParser::new(FormatName::ALL.map(FormatName::as_str))
-        .try_map(|name| name.parse::<FormatName>())
 }
 
 pub(crate) fn run(global: &Global, args: &ShowArgs) -> Result<Outcome, CliError> {

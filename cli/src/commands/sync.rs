@@ -67,7 +67,7 @@ fn ask(mut daemon: Client, target: &Target, only_look: bool) -> Result<SyncRepor
             reply => Err(super::unexpected(&reply)),
         };
     }
-    daemon.request(Command::Flush { paths: paths() })?;
+    daemon.request(Command::Sync { paths: paths() })?;
     match daemon.request(Command::Status { paths: paths() })? {
         Reply::Status(status) => Ok(out_of_sync(status)),
         reply => Err(super::unexpected(&reply)),

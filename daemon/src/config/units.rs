@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `250ms`, `1.5s`, `2min`, `12h` or `30d`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let seconds = match unit {
         "ms" => number / 1e3,

@@ -50,8 +50,8 @@ pub(super) fn look(
             seen.push(SeenText { path, digest, bytes: err.as_bytes().into() });
             let valid = &err.as_bytes()[..err.utf8_error().valid_up_to()];
             let line = String::from_utf8_lossy(valid).split('\n').count();
-            let reason = format!("`{}`, line {line}: not valid UTF-8", replica.spec.path);
-            Err(Wait::new(WaitKind::Unsettled, reason))
+            let (path, message) = (&replica.spec.path, "not valid UTF-8".to_owned());
+            Err(Wait::unreadable(WaitKind::Unsettled, path, Some(line), message))
         }
     }
 }
@@ -124,8 +124,7 @@ pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Docum
             ParseErrorKind::ConflictMarkers | ParseErrorKind::Unsupported(_) => WaitKind::Held,
             _ => WaitKind::Unsettled,
         };
-        let line = err.line.map_or_else(String::new, |line| format!(", line {line}"));
-        Wait::new(kind, format!("`{}`{line}: {}", spec.path, err.kind))
+        Wait::unreadable(kind, &spec.path, err.line, err.kind.to_string())
     })
 }
 

@@ -122,7 +122,8 @@ impl Engine {
                 ms: u64::try_from(now.duration_since(job.due.since).as_millis())
                     .unwrap_or(u64::MAX),
             };
-            self.propagated.push(propagation.clone());
+            self.n_propagated += 1;
+            self.propagated.push_back((self.n_propagated, propagation.clone()));
             (self.parts.reporter)(&Report::Propagated(propagation));
         }
         if !self.writes {
@@ -194,6 +195,9 @@ impl Engine {
         let is_soon = goes_on && job.due.at <= now + SOON;
         if !is_soon || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
             self.hold(source, wait.reason);
+            if let Some(pairing) = self.pairings.get_mut(source) {
+                pairing.unreadable = wait.unreadable;
+            }
         } else if let Some(pairing) = self.pairings.get_mut(source)
             && pairing.state != NotebookState::Held
         {
@@ -217,6 +221,7 @@ impl Engine {
         let is_news =
             pairing.state != NotebookState::Held || pairing.reason.as_ref() != Some(&reason);
         pairing.state = NotebookState::Held;
+        pairing.unreadable = None;
         pairing.reason = Some(reason.clone());
         if is_news {
             self.report(&Report::Held { notebook: source.to_owned(), reason });

@@ -88,8 +88,9 @@ impl Engine {
         !is_over
     }
 
-    /// Lets notebooks go on that were stopped, because a person says so.
+    /// Lets notebooks go on that were stopped or gather saves, because a person says so.
     pub(super) fn release(&mut self, paths: &[Utf8PathBuf], now: Instant) {
+        self.end_gathering(paths, now);
         let mut released = Vec::new();
         for (source, pairing) in &mut self.pairings {
             if pairing.is_below(paths) && pairing.stopped.take().is_some() {

@@ -18,6 +18,9 @@ pub(super) const MAX_WAIT: Duration = Duration::from_secs(30);
 /// What is put off for longer than this isn't waited for.
 const MAX_DUE: Duration = Duration::from_secs(3);
 
+/// How much that no flush asked for is kept for the next one.
+const MAX_UNTOLD: usize = 1000;
+
 /// A file that was written this shortly ago is read even if its stamp is known: a
 /// second write within one tick of the system's clock doesn't show.
 const TICK: Duration = Duration::from_millis(100);
@@ -28,6 +31,9 @@ pub(super) struct Waiting {
     reply: oneshot::Sender<Reply>,
     /// When it is answered in any case.
     pub(super) until: Instant,
+    /// The number of the last propagation that it is not to tell of; `None` if it is to tell
+    /// of all that nobody was told yet.
+    since: Option<u64>,
 }
 
 impl Engine {
@@ -39,11 +45,18 @@ impl Engine {
                 let paths = self.relative(&paths);
                 Reply::Status(self.status(&paths))
             }
-            Command::Flush { paths } | Command::Sync { paths } => {
-                let paths = self.relative(&paths);
-                self.look(&paths, now);
-                self.waiting.push(Waiting { paths, reply, until: now + MAX_WAIT });
+            Command::Flush { paths } => {
+                self.wait_for(&paths, None, reply, now);
                 return true;
+            }
+            Command::Sync { paths } => {
+                let since = Some(self.n_propagated);
+                self.wait_for(&paths, since, reply, now);
+                return true;
+            }
+            Command::Hold { paths, seconds } => {
+                let paths = self.relative(&paths);
+                self.gather(&paths, Duration::from_secs(seconds), now)
             }
             command @ (Command::Log { .. } | Command::Show { .. }) => {
                 self.look_up(command, reply);
@@ -84,6 +97,18 @@ impl Engine {
         };
         reply.send(answer).ok();
         true
+    }
+
+    fn wait_for(
+        &mut self,
+        paths: &[Utf8PathBuf],
+        since: Option<u64>,
+        reply: oneshot::Sender<Reply>,
+        now: Instant,
+    ) {
+        let paths = self.relative(paths);
+        self.look(&paths, now);
+        self.waiting.push(Waiting { paths, reply, until: now + MAX_WAIT, since });
     }
 
     pub(super) fn relative(&self, paths: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
@@ -168,16 +193,20 @@ impl Engine {
         while idx < self.waiting.len() {
             let waiting = &self.waiting[idx];
             if is_still || waiting.until <= now || !self.is_busy(&waiting.paths, now) {
-                let Waiting { paths, reply, until: _ } = self.waiting.swap_remove(idx);
-                let report = self.sync_report(&paths);
+                let Waiting { paths, reply, until: _, since } = self.waiting.swap_remove(idx);
+                let report = self.sync_report(&paths, since.unwrap_or_default());
+                if since.is_none() {
+                    self.forget_told(&paths);
+                }
                 reply.send(Reply::Synced(report)).ok();
             } else {
                 idx += 1;
             }
         }
+        let n_old = self.propagated.len().saturating_sub(MAX_UNTOLD);
         // Without a watcher there's one answer, at the end.
-        if self.waiting.is_empty() && self.parts.watcher.is_some() {
-            self.propagated.clear();
+        if self.parts.watcher.is_some() {
+            self.propagated.drain(..n_old);
         }
     }
 
@@ -191,8 +220,16 @@ impl Engine {
         })
     }
 
-    /// Tells what was done, and what is not in sync.
-    pub(crate) fn sync_report(&self, paths: &[Utf8PathBuf]) -> SyncReport {
+    /// Forgets what a flush of these paths has told.
+    fn forget_told(&mut self, paths: &[Utf8PathBuf]) {
+        let pairings = &self.pairings;
+        self.propagated.retain(|(_, it)| {
+            pairings.get(&it.notebook).is_some_and(|pairing| !pairing.is_below(paths))
+        });
+    }
+
+    /// Tells what was done after the propagation with a number, and what is not in sync.
+    pub(crate) fn sync_report(&self, paths: &[Utf8PathBuf], since: u64) -> SyncReport {
         let status = self.status(paths);
         SyncReport {
             version: report::VERSION,
@@ -200,10 +237,14 @@ impl Engine {
             propagated: self
                 .propagated
                 .iter()
-                .filter(|it| {
-                    self.pairings.get(&it.notebook).is_none_or(|pairing| pairing.is_below(paths))
+                .filter(|(number, it)| {
+                    since < *number
+                        && self
+                            .pairings
+                            .get(&it.notebook)
+                            .is_none_or(|pairing| pairing.is_below(paths))
                 })
-                .cloned()
+                .map(|(_, it)| it.clone())
                 .collect(),
             out_of_sync: status
                 .notebooks

@@ -13,7 +13,7 @@ use super::fights::Stopped;
 use crate::config::Config;
 use crate::cycle::{Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
-use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role};
+use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadable};
 use crate::sync::Digest;
 use crate::sync::base::Dialect;
 use crate::sync::fight::Fight;
@@ -32,6 +32,8 @@ pub(crate) struct Pairing {
     pub(crate) state: NotebookState,
     /// Why not.
     pub(crate) reason: Option<String>,
+    /// The file that can't be read, if it is held because of that.
+    pub(crate) unreadable: Option<Unreadable>,
     /// What its files looked like when it was held: another look at the same
     /// files would end the same way.
     pub(crate) held_at: Vec<Option<Stamp>>,
@@ -65,6 +67,7 @@ impl Pairing {
             is_complete: false,
             state: NotebookState::Pending,
             reason: None,
+            unreadable: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
             fight: Fight::default(),
@@ -80,6 +83,7 @@ impl Pairing {
 
     /// Notes that all replicas agree.
     pub(crate) fn agree(&mut self) {
+        self.unreadable = None;
         self.reason.clone_from(&self.conflict);
         self.state = match self.conflict {
             Some(_) => NotebookState::Conflict,
@@ -125,6 +129,7 @@ impl Pairing {
             reason: self.blocked.clone().or_else(|| self.reason.clone()),
             notes: self.notes.clone(),
             problems: None,
+            unreadable: self.unreadable.clone(),
             replicas: self
                 .replicas
                 .iter()
@@ -306,6 +311,7 @@ impl PairingRecord {
             is_complete: self.complete_for == wanted(config),
             state: NotebookState::Synced,
             reason: None,
+            unreadable: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
             fight: Fight::default(),

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 
-use super::Engine;
+use super::{Engine, gather};
 use crate::report::{
     self, DaemonState, DaemonStatus, NotebookState, NotebookStatus, Report, StatusReport,
 };
@@ -20,6 +20,10 @@ impl Engine {
             .filter(|(_, pairing)| pairing.is_below(paths))
             .map(|(source, pairing)| {
                 let mut status = pairing.status();
+                if status.state == NotebookState::Synced && self.gathering.contains_key(source) {
+                    status.state = NotebookState::Pending;
+                    status.reason = Some(gather::REASON.to_owned());
+                }
                 // Otherwise it is looked at within milliseconds.
                 if is_still
                     && status.state == NotebookState::Synced
@@ -37,6 +41,7 @@ impl Engine {
             reason: Some(format!("left alone: {reason}")),
             notes: Vec::new(),
             problems: None,
+            unreadable: None,
             replicas: Vec::new(),
         }));
         notebooks.sort_by(|a, b| a.state.cmp(&b.state).then_with(|| a.source.cmp(&b.source)));

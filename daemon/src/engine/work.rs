@@ -41,6 +41,7 @@ impl Engine {
                 due.at = due.at.max(*until);
             }
         }
+        self.put_off_gathering(now);
         let mut sources = self.due_now(now);
         if sources.is_empty() {
             return;
