@@ -1,6 +1,6 @@
 //! Finds notebooks, and folders to watch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use super::history::{LATE, LateWriter};
 use super::moves::Ended;
 use super::pairing::{Pairing, PairingRecord};
 use crate::config::Layout;
-use crate::disk::{Disk, Lock, ReadError};
+use crate::disk::{Disk, Lock, ReadError, Stamp};
 use crate::error::{chain, guarded};
 use crate::report::{Report, Role};
 use crate::sync::pairing::{Found, Group, ReplicaSpec, WORKDIR, extension, group, shadow, stem};
@@ -121,20 +121,24 @@ impl Engine {
 
     /// Takes up those of the candidates that are notebooks.
     pub(super) fn discover(&mut self, candidates: Vec<Utf8PathBuf>, now: Instant) {
-        let new: Vec<Utf8PathBuf> = candidates
+        // What the system says of a file is asked before the file is read: of one that is
+        // being copied, or saved, it says something else afterwards.
+        let stamps: BTreeMap<Utf8PathBuf, Option<Stamp>> = candidates
             .into_iter()
             .filter(|path| !self.by_path.contains_key(path) && !is_in_workdir(path))
-            .filter(|path| {
-                // What was no notebook still is none if it is the same file.
-                let absolute = self.parts.tree.absolute(path);
+            .map(|path| {
+                let absolute = self.parts.tree.absolute(&path);
                 let stamp = self.parts.disk.stamp(&absolute).ok().flatten();
-                self.plain.get(path).is_none_or(|known| *known != stamp)
+                (path, stamp)
             })
+            // What was no notebook still is none if it is the same file.
+            .filter(|(path, stamp)| self.plain.get(path) != Some(stamp))
             .collect();
-        if new.is_empty() {
+        if stamps.is_empty() {
             self.form(now);
             return;
         }
+        let new: Vec<Utf8PathBuf> = stamps.keys().cloned().collect();
         let formats = self.detect(&new);
         let mut found: Vec<(Utf8PathBuf, (FormatName, Said))> = Vec::new();
         for (path, format) in new.into_iter().zip(formats) {
@@ -142,8 +146,7 @@ impl Engine {
                 self.plain.remove(&path);
                 found.push((path, format));
             } else {
-                let absolute = self.parts.tree.absolute(&path);
-                let stamp = self.parts.disk.stamp(&absolute).ok().flatten();
+                let stamp = stamps.get(&path).copied().flatten();
                 self.plain.insert(path, stamp);
             }
         }

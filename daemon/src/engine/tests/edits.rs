@@ -1,10 +1,13 @@
 //! Edits reach all replicas, and nothing else is written.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::cells::edited;
+use camino::Utf8Path;
+use nbsync_formats::FormatName;
+
+use super::cells::{self, edited};
 use super::world::{QUIET, World, at, replicas};
 use crate::control::{Command, Reply};
 use crate::report::{DaemonState, NotebookState};
@@ -20,6 +23,31 @@ fn new_notebook_gets_shadows() {
         world.check(source, "x = 1 | # Title | y = 2+z = 3");
         assert_eq!(world.written(), replicas(source)[1..]);
         world.check_state(source, NotebookState::Synced);
+    }
+}
+
+/// The file is empty at first, and whole from one of the looks at it on.
+#[test]
+fn notebook_that_is_being_copied_is_found() {
+    let text = cells::text(FormatName::Percent, ".py", "x = 1");
+    for n_early in 0..6 {
+        let mut world = World::with(&[]);
+        let (disk, text) = (world.disk.clone(), text.clone());
+        disk.save(&at("a.py"), b"");
+        let n_looks = AtomicUsize::new(0);
+        world.disk.observe_looks(Some(Arc::new(move |path: &Utf8Path| {
+            if path == at("a.py") && n_looks.fetch_add(1, Ordering::Relaxed) == n_early {
+                disk.save(path, text.as_bytes());
+            }
+            Ok(())
+        })));
+        world.run(QUIET);
+        if world.text("a.py").is_empty() {
+            // It was not looked at so often.
+            world.create("a.py", "x = 1");
+            world.run(QUIET);
+        }
+        world.check("a.py", "x = 1");
     }
 }
 
