@@ -29,6 +29,7 @@ pub use units::duration;
 
 use crate::dirs::Dirs;
 use crate::store::Keep;
+use crate::sync::outputs::Outputs;
 use settings::Settings;
 
 /// The settings for one root.
@@ -61,6 +62,8 @@ pub struct Config {
     pub jupytext: bool,
     /// Files that are one notebook, absolute, the source first (key `pairs`).
     pub pairs: Vec<Vec<Utf8PathBuf>>,
+    /// What becomes of the outputs of cells that are edited (key `outputs`).
+    pub outputs: Outputs,
     /// Whether a notebook that Jupyter trusts stays trusted (key `trust`).
     pub trust: bool,
     /// The files that the settings are from, the most important first.
@@ -82,6 +85,7 @@ impl Default for Config {
             history: Keep::default(),
             jupytext: true,
             pairs: Vec::new(),
+            outputs: Outputs::Keep,
             trust: true,
             files: Vec::new(),
         }

@@ -105,6 +105,12 @@ pub trait Document: fmt::Debug + Send + Sync {
             .collect()
     }
 
+    /// Returns the same without what running these cells of the view has left in the text, or
+    /// `None` if it has left nothing.
+    fn clear_outputs(&self, _cells: &[usize]) -> Option<Box<dyn Document>> {
+        None
+    }
+
     /// Changes the text so that it has these cells and notebook attributes.
     ///
     /// Attributes that the format doesn't show are left alone. The new text was

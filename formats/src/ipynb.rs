@@ -11,6 +11,7 @@
 //! text format.
 
 mod cell;
+mod clear;
 mod header;
 mod ids;
 mod kept;
@@ -115,6 +116,14 @@ impl Document for IpynbDocument {
 
     fn kept_here(&self) -> Vec<KeptHere> {
         kept::kept_here(&self.text, &self.parsed)
+    }
+
+    fn clear_outputs(&self, cells: &[usize]) -> Option<Box<dyn Document>> {
+        let text: Arc<str> = clear::clear_outputs(&self.text, &self.parsed, cells)?.into();
+        // What was written reads as before, or stays unwritten.
+        let parsed = read::parse(&text).ok()?;
+        let is_same = parsed.notebook == self.parsed.notebook;
+        is_same.then(|| Box::new(Self { text, parsed }) as Box<dyn Document>)
     }
 
     fn update(

@@ -12,6 +12,7 @@ mod help;
 mod history;
 mod marimo;
 mod open;
+mod outputs;
 mod pairs;
 mod sandbox;
 mod service;

@@ -14,10 +14,11 @@ use super::error::{ConfigError, ConfigProblem};
 use super::find::{Found, Place};
 use super::settings::{History, Settings};
 use super::{Layout, Patterns, Poll, units};
+use crate::sync::outputs::Outputs;
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "exclude",
     "formats",
     "gitignore",
@@ -26,6 +27,7 @@ const KEYS: [&str; 13] = [
     "jupytext",
     "layout",
     "max_size",
+    "outputs",
     "pairs",
     "poll",
     "poll_interval",
@@ -111,6 +113,7 @@ impl Reader<'_> {
             "jupytext" => settings.jupytext = Some(self.boolean("jupytext", value)?),
             "layout" => settings.layout = Some(self.layout(value)?),
             "max_size" => settings.max_size = Some(self.max_size(value)?),
+            "outputs" => settings.outputs = Some(self.outputs(value)?),
             "pairs" => settings.pairs = Some(self.pairs(value)?),
             "poll" => settings.poll = Some(self.poll(value)?),
             "poll_interval" => settings.poll_interval = Some(self.poll_interval(value)?),
@@ -179,6 +182,16 @@ impl Reader<'_> {
         let interval = duration(value.get_ref()).filter(|it| bounds.contains(it));
         let expected = "a time like \"2s\", or milliseconds, between 100 ms and an hour";
         self.expect("poll_interval", expected, value, interval)
+    }
+
+    fn outputs(&self, value: &Spanned<DeValue<'_>>) -> Result<Outputs, ConfigError> {
+        let outputs = match value.get_ref().as_str() {
+            Some("keep") => Some(Outputs::Keep),
+            Some("clear-edited") => Some(Outputs::ClearEdited),
+            Some("strip") => Some(Outputs::Strip),
+            _ => None,
+        };
+        self.expect("outputs", "\"keep\", \"clear-edited\" or \"strip\"", value, outputs)
     }
 
     fn settle(&self, value: &Spanned<DeValue<'_>>) -> Result<Duration, ConfigError> {

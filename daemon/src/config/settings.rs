@@ -7,6 +7,7 @@ use nbsync_formats::FormatName;
 
 use super::{Config, Layout, Patterns, Poll};
 use crate::store::Keep;
+use crate::sync::outputs::Outputs;
 
 /// What one file sets, and what it leaves to others.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub(super) struct Settings {
     pub(super) max_size: Option<u64>,
     pub(super) jupytext: Option<bool>,
     pub(super) pairs: Option<Vec<Vec<Utf8PathBuf>>>,
+    pub(super) outputs: Option<Outputs>,
     pub(super) trust: Option<bool>,
     pub(super) history: History,
 }
@@ -73,6 +75,7 @@ impl Settings {
             history: self.history.or(other.history),
             jupytext: self.jupytext.or(other.jupytext),
             pairs: self.pairs.or(other.pairs),
+            outputs: self.outputs.or(other.outputs),
             trust: self.trust.or(other.trust),
         }
     }
@@ -93,6 +96,7 @@ impl Settings {
             history: self.history.into_keep(),
             jupytext: self.jupytext.unwrap_or(default.jupytext),
             pairs: self.pairs.unwrap_or(default.pairs),
+            outputs: self.outputs.unwrap_or(default.outputs),
             trust: self.trust.unwrap_or(default.trust),
             files,
         }

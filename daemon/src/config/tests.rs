@@ -56,6 +56,18 @@ fn check_error(text: &str, expect: &str) {
 }
 
 #[test]
+fn outputs_are_read() {
+    let home = Home::new();
+    home.write("project/nbsync.toml", "outputs = 'clear-edited'\n");
+    assert_eq!(home.load().outputs, Outputs::ClearEdited);
+    check_error(
+        "outputs = 'no'\n",
+        "cannot use `/project/nbsync.toml`, line 1: \
+         `outputs` must be \"keep\", \"clear-edited\" or \"strip\"",
+    );
+}
+
+#[test]
 fn nothing_set_is_the_default() {
     assert_eq!(Home::new().load(), Config::default());
 }

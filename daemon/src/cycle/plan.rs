@@ -14,6 +14,7 @@ use crate::record::{from_bytes, to_bytes};
 use crate::sync::Digest;
 use crate::sync::adopt::adopt;
 use crate::sync::base::Base;
+use crate::sync::outputs;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
 use crate::sync::stale::{Incoming, Write, first_unseen};
@@ -98,7 +99,9 @@ impl Plan {
     ) -> Result<Outcome, Wait> {
         let outcome = self.outcome(known)?;
         let again = self.recognise_stale(context, known, &outcome)?;
-        Ok(again.unwrap_or(outcome))
+        let mut outcome = again.unwrap_or(outcome);
+        outputs::clear(context.config.outputs, self.base.as_deref(), &mut outcome);
+        Ok(outcome)
     }
 
     fn outcome(&self, known: &[Replica]) -> Result<Outcome, Wait> {

@@ -11,6 +11,7 @@ pub mod edit;
 pub mod fight;
 pub mod lines;
 pub mod merge;
+pub mod outputs;
 pub mod pairing;
 mod parts;
 pub mod reconcile;

@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+"""The tools that people run on notebooks, each on the copy that suits it, under the real daemon.
+
+Papermill, nbconvert, nbstripout, ruff, black, uv, marimo's check, export and run, and a kernel of JupyterLab. A tool
+must find in its copy what it needs, what it changes must arrive in the other copies as an edit of the right
+cells, and nothing else may change.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import traceback
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import psutil
+from jupyter_client.blocking import BlockingKernelClient
+from websockets.sync.client import connect
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from editors.servers import free_port
+from support.daemon import Daemon, Failure, Home, binary, scratch
+from support.report import Report
+
+BIN = Path(sys.executable).parent
+
+# Longer than any of these takes on a loaded machine.
+PATIENCE = 300
+
+SCENARIOS = []
+
+SCRIPT = '''\
+# %% [markdown]
+# # A report
+
+# %% tags=["parameters"]
+n = 3
+
+# %%
+squares = [i * i for i in range(n)]
+print("squares", squares)
+
+# %%
+print("sum", sum(squares))
+'''
+
+# What only works in the folder of the source.
+LOCAL = '''\
+# %%
+import os
+import pathlib
+
+import neighbour
+
+# %%
+text = pathlib.Path("data/x.csv").read_text()
+place = os.getcwd()
+
+# %%
+pathlib.Path("ran.txt").write_text(f"{place} {neighbour.ANSWER} {text}")
+'''
+
+BLOCK = '''\
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
+'''
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+class Bench:
+    """A root with a daemon, and the tools."""
+
+    def __init__(self, report, root, home, daemon):
+        self.report = report
+        self.root = root
+        self.home = home
+        self.daemon = daemon
+        self.name = ""
+
+    @property
+    def folder(self):
+        return self.root / self.name
+
+    def environ(self, **more):
+        environ = self.home.environ(**more)
+        environ["PATH"] = f"{BIN}:{binary().parent}:{environ['PATH']}"
+        environ["MARIMO_SKIP_UPDATE_CHECK"] = "1"
+        environ.pop("PYTHONPATH", None)
+        return environ
+
+    def tool(self, *words, code=0, cwd=None, **environ):
+        """Runs a tool to its end, and returns what it printed."""
+        words = [str(word) for word in words]
+        res = subprocess.run(
+            words,
+            cwd=cwd or self.folder,
+            env=self.environ(**environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if code is not None:
+            said = (res.stdout + res.stderr).strip()[-1500:]
+            self.check(res.returncode == code, f"`{' '.join(words[:3])}` exits {code}", said)
+        return res.stdout + res.stderr
+
+    def which(self, source, format_name):
+        """Returns the copy of a notebook in a format."""
+        words = self.home.run("which", source, "--format", format_name, root=self.root, check=0)
+        return Path(words.stdout.decode().strip())
+
+    def add(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def copies(self, source):
+        """Returns the copies of a notebook by their formats."""
+        self.which(source, "ipynb")
+        formats = ("ipynb", "percent", "marimo")
+        return {name: self.which(source, name) for name in formats}
+
+    def flush(self):
+        """Waits until all is in sync, and returns what was propagated."""
+        report = self.daemon.flush()
+        held = [it for it in report["out_of_sync"] if it["source"].startswith(self.name)]
+        self.check(not held, "nothing is held or in conflict", f"{held}")
+        return [it for it in report["propagated"] if it["notebook"].startswith(self.name)]
+
+    def check(self, ok, what, detail=""):
+        return self.report.check(ok, f"{self.name}: {what}", detail)
+
+    def one_edit(self, source, made_in, cells):
+        """Checks that what was just done was one edit, of so many cells, in this copy."""
+        steps = self.flush()
+        routes = [(step["from"], step["cells"]) for step in steps]
+        expected = [([str(made_in.relative_to(self.root))], cells)]
+        return self.check(routes == expected, f"is one edit of {cells} in {made_in.name}", f"{steps}")
+
+    @contextlib.contextmanager
+    def server(self, *words, url):
+        """Runs a server until the end of the block."""
+        log = self.folder / f"{words[1]}.log"
+        with open(log, "wb") as out:
+            process = subprocess.Popen(
+                [str(word) for word in words],
+                cwd=self.root,
+                env=self.environ(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_for(lambda: process.poll() is not None or answers(url), f"{words[1]} answers")
+            said = log.read_text("utf-8", "replace")[-1500:]
+            self.check(process.poll() is None, f"`nbsync {words[1]}` starts its server", said)
+            yield process
+        finally:
+            for child in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+            process.kill()
+            process.wait()
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def wait_for(condition, what):
+    """Returns what a condition gives, once it gives something."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise Failure(f"waited in vain until {what}")
+
+
+def outputs(path):
+    """Returns what the code cells of a notebook printed."""
+    notebook = nbformat.read(path, 4)
+    return [
+        "".join(output.get("text", "") for output in cell.outputs)
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@scenario
+def papermill(bench):
+    """Papermill finds the parameters, and runs the notebook in another file and in place."""
+    source = bench.add("report.py", SCRIPT)
+    ipynb = bench.which(source, "ipynb")
+    before = {path: path.read_bytes() for path in bench.copies(source).values()}
+    done = bench.folder / ".done.ipynb"
+    bench.tool("papermill", ipynb, done, "-p", "n", "5", "--no-progress-bar", "-k", "python3")
+    cells = nbformat.read(done, 4).cells
+    tags = [cell.metadata.get("tags", []) for cell in cells]
+    bench.check(["parameters"] in tags and ["injected-parameters"] in tags, "parameters are found", f"{tags}")
+    bench.check("squares [0, 1, 4, 9, 16]" in "".join(outputs(done)), "it ran with them", outputs(done))
+    bench.flush()
+    after = {path: path.read_bytes() for path in before}
+    bench.check(before == after, "a run into another file changes no copy")
+
+    # What it writes into the notebook that it ran.
+    bench.tool("papermill", ipynb, ipynb, "--no-progress-bar", "-k", "python3")
+    bench.flush()
+    bench.check(outputs(ipynb) == ["", "squares [0, 1, 4]\n", "sum 5\n"], "outputs are there", outputs(ipynb))
+    lines = source.read_text().splitlines()
+    code = [line for line in lines if not line.startswith("#")]
+    bench.check(code == [it for it in SCRIPT.splitlines() if not it.startswith("#")], "the script is as it was", code)
+    # And an edit of the script keeps the outputs of the other cells.
+    source.write_text(source.read_text().replace('print("sum"', 'print("total"'))
+    bench.flush()
+    bench.check(outputs(ipynb)[1] == "squares [0, 1, 4]\n", "outputs stay through an edit elsewhere", outputs(ipynb))
+
+
+@scenario
+def nbconvert(bench):
+    """nbconvert runs a notebook in place, and makes a page and a script of it."""
+    source = bench.add("report.py", SCRIPT)
+    ipynb = bench.which(source, "ipynb")
+    bench.tool("jupyter", "nbconvert", "--execute", "--inplace", "--to", "notebook", ipynb)
+    bench.flush()
+    bench.check(outputs(ipynb)[1:] == ["squares [0, 1, 4]\n", "sum 5\n"], "it ran", outputs(ipynb))
+    bench.check(source.read_text() == SCRIPT, "the script is as it was")
+    out = bench.folder / ".out"
+    bench.tool("jupyter", "nbconvert", "--to", "html", ipynb, "--output-dir", out)
+    page = (out / "report.html").read_text()
+    bench.check("squares [0, 1, 4]" in page and "A report" in page, "the page has the outputs")
+    bench.tool("jupyter", "nbconvert", "--to", "script", ipynb, "--output-dir", out)
+    bench.check("squares = [i * i for i in range(n)]" in (out / "report.py").read_text(), "the script has the code")
+
+
+@scenario
+def marimo_check_and_export(bench):
+    """marimo finds nothing wrong with its copy, and runs it."""
+    source = bench.add("report.py", SCRIPT)
+    copy_of = bench.which(source, "marimo")
+    said = bench.tool("marimo", "check", "--strict", copy_of)
+    bench.check("warning" not in said and "error" not in said, "`marimo check` has nothing to say", said)
+    page = bench.folder / ".page.html"
+    bench.tool("marimo", "export", "html", copy_of, "-o", page)
+    bench.check("squares [0, 1, 4]" in page.read_text(), "the exported page has the outputs")
+    bench.tool("python", copy_of)
+    bench.flush()
+
+
+@scenario
+def paths_and_imports_in_marimo(bench):
+    """`nbsync run` runs a shadow in the folder of its source."""
+    source = prepare_local(bench)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    words = (binary(), "run", source, "--", "--headless", "--no-token", "--port", port)
+    with bench.server(*words, url=url), connect(f"ws://127.0.0.1:{port}/ws?session_id=s_eco123") as session:
+        ran = bench.folder / "ran.txt"
+        # Messages have to be read for the session to go on.
+        wait_for(lambda: session.recv(timeout=PATIENCE) and ran.exists(), "the notebook ran")
+        bench.check(ran.read_text() == f"{bench.folder} 42 7", "paths and imports are those of the source", ran.read_text())
+
+
+@scenario
+def paths_and_imports_in_jupyter(bench):
+    """`nbsync open --in jupyter` runs the kernel of a shadow in the folder of its source."""
+    source = prepare_local(bench)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    more = ("--no-browser", "--allow-root", f"--ServerApp.port={port}", "--IdentityProvider.token=")
+    words = (binary(), "open", source, "--in", "jupyter", "--", *more, "--ServerApp.disable_check_xsrf=True")
+    with bench.server(*words, url=f"{url}api"):
+        session = {"path": "local.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+        request = urllib.request.Request(f"{url}api/sessions", json.dumps(session).encode(), method="POST")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            kernel = json.load(answer)["kernel"]["id"]
+        with urllib.request.urlopen(f"{url}api/contents/local.ipynb", timeout=PATIENCE) as answer:
+            cells = json.load(answer)["content"]["cells"]
+        found = wait_for(
+            lambda: list(bench.home.folder.rglob(f"kernel-{kernel}.json")), "the kernel has a connection"
+        )
+        client = BlockingKernelClient(connection_file=str(found[0]))
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=PATIENCE)
+            for cell in cells:
+                reply = client.execute_interactive(cell["source"], timeout=PATIENCE, output_hook=lambda _: None)
+                content = reply["content"]
+                bench.check(content["status"] == "ok", "a cell runs", f"{content.get('evalue')}")
+        finally:
+            client.stop_channels()
+        ran = bench.folder / "ran.txt"
+        bench.check(
+            ran.exists() and ran.read_text() == f"{bench.folder} 42 7",
+            "paths and imports are those of the source",
+            lambda: ran.read_text() if ran.exists() else "it did not run",
+        )
+
+
+def prepare_local(bench):
+    bench.add("neighbour.py", "ANSWER = 42\n")
+    bench.add("data/x.csv", "7")
+    source = bench.add("local.py", LOCAL)
+    bench.which(source, "ipynb")
+    return source
+
+
+@scenario
+def formatters(bench):
+    """ruff and black change cells, in the copy that they are run on, and only those change elsewhere."""
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}})
+    for no, text in enumerate(("import os\n\nx = 1", "y=( x+1 )\nprint( y )", "z = 'one'", "print(z)")):
+        cell = nbformat.v4.new_code_cell(text, id=f"cell-{no}", execution_count=no + 1)
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"{no}\n")]
+        notebook.cells.append(cell)
+    source = bench.add("nb.ipynb", nbformat.writes(notebook) + "\n")
+    paths = bench.copies(source)
+    bench.flush()
+    before = nbformat.read(source, 4)
+
+    bench.tool("ruff", "format", "--isolated", "--config", "format.quote-style='preserve'", paths["percent"])
+    bench.one_edit(source, paths["percent"], 1)
+    now = nbformat.read(source, 4)
+    bench.check(now.cells[1].source == "y = x + 1\nprint(y)", "ruff's format arrives", now.cells[1].source)
+    bench.check("y = x + 1" in paths["marimo"].read_text(), "and in marimo's copy")
+    bench.tool("marimo", "check", paths["marimo"], code=None)
+
+    bench.tool("black", "-q", paths["marimo"])
+    bench.one_edit(source, paths["marimo"], 1)
+    now = nbformat.read(source, 4)
+    bench.check(now.cells[2].source == 'z = "one"', "black's quotes arrive", now.cells[2].source)
+    bench.check('z = "one"' in paths["percent"].read_text(), "and in the script")
+
+    bench.tool("ruff", "check", "--isolated", "--select", "F401", "--fix", paths["percent"])
+    bench.one_edit(source, paths["percent"], 1)
+    now = nbformat.read(source, 4)
+    bench.check(now.cells[0].source.strip() == "x = 1", "an import that ruff removes goes", now.cells[0].source)
+    for then, cell in zip(before.cells, now.cells, strict=True):
+        kept = then.id == cell.id and then.outputs == cell.outputs
+        bench.check(kept, f"{cell.id} keeps id and outputs", f"{cell}")
+
+
+@scenario
+def nbstripout(bench):
+    """Outputs that are stripped from the notebook are no edit of it."""
+    source = bench.add("report.py", SCRIPT)
+    paths = bench.copies(source)
+    bench.tool("jupyter", "nbconvert", "--execute", "--inplace", "--to", "notebook", paths["ipynb"])
+    bench.flush()
+    texts = {name: paths[name].read_bytes() for name in ("percent", "marimo")}
+    stamps = {name: os.stat(paths[name]).st_mtime_ns for name in texts}
+    bench.check(any(outputs(paths["ipynb"])), "there are outputs")
+    bench.tool("nbstripout", paths["ipynb"])
+    bench.flush()
+    bench.check(not any(outputs(paths["ipynb"])), "they are gone", outputs(paths["ipynb"]))
+    bench.check(texts == {name: paths[name].read_bytes() for name in texts}, "no other copy changes")
+    now = {name: os.stat(paths[name]).st_mtime_ns for name in texts}
+    bench.check(stamps == now, "no other copy is written", f"{stamps} {now}")
+
+
+@scenario
+def packages(bench):
+    """A PEP 723 block that is added or changed in any copy arrives in all, and uv runs them by it."""
+    for author in ("percent", "ipynb", "marimo"):
+        source = bench.add(f"{author}.py", SCRIPT)
+        paths = bench.copies(source)
+        path = paths[author]
+        if author == "ipynb":
+            notebook = nbformat.read(path, 4)
+            notebook.cells.insert(0, nbformat.v4.new_code_cell(BLOCK.rstrip()))
+            path.write_text(nbformat.writes(notebook) + "\n")
+        else:
+            path.write_text(BLOCK + "\n" + path.read_text())
+        bench.flush()
+        for name, other in paths.items():
+            text = other.read_text()
+            has_all = all(line in text for line in ("/// script", "requires-python", "dependencies = []"))
+            bench.check(has_all, f"a block that is added in {author} is in {name}", text[:400])
+        # It is where the tools look for it.
+        said = bench.tool("uv", "run", "--offline", "--no-project", "--script", paths["percent"])
+        bench.check("squares [0, 1, 4]" in said, f"uv runs the script (block added in {author})", said)
+        first = nbformat.read(paths["ipynb"], 4).cells[0].source
+        bench.check(first.startswith("# /// script"), f"it is the first cell (block added in {author})", first)
+
+        # `marimo edit` changes it like this when it installs a package for a notebook.
+        path = paths["marimo"]
+        path.write_text(path.read_text().replace("dependencies = []", 'dependencies = ["attrs==26.1.0"]'))
+        bench.flush()
+        for name, other in paths.items():
+            text = other.read_text().replace('\\"', '"')
+            bench.check('"attrs==26.1.0"' in text, f"a package that marimo adds is in {name}", text[:400])
+
+
+def main():
+    folder = scratch("ecosystem")
+    root = folder / "notebooks"
+    root.mkdir()
+    report = Report()
+    home = Home(folder / "home")
+    chosen = [it for it in SCENARIOS if not sys.argv[1:] or it.__name__ in sys.argv[1:]]
+    try:
+        with Daemon(root, home, log=folder / "daemon.log") as daemon:
+            for it in chosen:
+                bench = Bench(report, root, home, daemon)
+                bench.name = it.__name__
+                bench.folder.mkdir()
+                try:
+                    it(bench)
+                except Exception:
+                    report.check(False, it.__name__, traceback.format_exc())
+                report.note(it.__name__)
+    except Failure as error:
+        report.check(False, "the daemon works to the end", str(error))
+    finally:
+        home.close()
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
