@@ -4,6 +4,8 @@
 //! indented with the code around them, unless they stand further to the left
 //! than the code, in which case they were never indented.
 
+use std::borrow::Cow;
+
 use super::tokens::{TokenKind, tokenize};
 use crate::lines::{is_blank, trim_start};
 
@@ -27,35 +29,41 @@ pub(super) fn dedent(text: &str) -> String {
     if indent.is_empty() && is_tokenized {
         return smart_dedent(&lines, &quoted);
     }
-    let refilled: Vec<String> = lines
-        .iter()
-        .zip(&quoted)
-        .map(|(line, &quoted)| {
-            if quoted || line.starts_with(indent) {
-                (*line).to_owned()
-            } else {
-                format!("{indent}{line}")
-            }
-        })
-        .collect();
-    let refilled: Vec<&str> = refilled.iter().map(String::as_str).collect();
+    let mut refilled: Vec<Cow<'_, str>> = Vec::with_capacity(lines.len());
+    let mut has_moved = false;
+    for (line, &quoted) in lines.iter().zip(&quoted) {
+        if quoted || line.starts_with(indent) {
+            refilled.push(Cow::Borrowed(line));
+        } else {
+            has_moved |= !is_empty(line) || !is_empty(indent);
+            refilled.push(Cow::Owned(format!("{indent}{line}")));
+        }
+    }
+    if is_tokenized && !has_moved {
+        // Blanks in blank lines make no other tokens.
+        return smart_dedent(&refilled, &quoted);
+    }
+    let refilled: Vec<&str> = refilled.iter().map(AsRef::as_ref).collect();
     match quoted_lines(&refilled) {
         Some(quoted) => smart_dedent(&refilled, &quoted),
         None => plain_dedent(&refilled),
     }
 }
 
-fn smart_dedent(lines: &[&str], quoted: &[bool]) -> String {
-    let width = |line: &str| line.chars().count() - trim_start(line).chars().count();
-    let code = lines.iter().zip(quoted).filter(|(line, quoted)| !**quoted && !is_blank(line));
+fn smart_dedent<T: AsRef<str>>(lines: &[T], quoted: &[bool]) -> String {
+    let width = |line: &str| line[..line.len() - trim_start(line).len()].chars().count();
+    let all = lines.iter().map(AsRef::as_ref).zip(quoted);
+    let code = all.filter(|(line, quoted)| !**quoted && !is_blank(line));
     let shift = code.map(|(line, _)| width(line)).min().unwrap_or(0);
-    let mut res = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
+    let mut res = String::with_capacity(lines.iter().map(|line| line.as_ref().len() + 1).sum());
     let mut idx = 0;
     while idx < lines.len() {
         let run = quoted[idx..].iter().take_while(|quoted| **quoted).count().max(1);
         let block = &lines[idx..(idx + run).min(lines.len())];
-        let keeps = quoted[idx] && block.iter().any(|line| !is_blank(line) && width(line) < shift);
+        let mut texts = block.iter().map(AsRef::as_ref);
+        let keeps = quoted[idx] && texts.any(|line| !is_blank(line) && width(line) < shift);
         for line in block {
+            let line = line.as_ref();
             if !res.is_empty() || idx > 0 {
                 res.push('\n');
             }
@@ -72,9 +80,13 @@ fn strip_blanks(line: &str, n: usize) -> &str {
     &line[n_blanks..]
 }
 
+/// Whether there is nothing but blanks and tabs in a line.
+fn is_empty(line: &str) -> bool {
+    line.bytes().all(|byte| matches!(byte, b' ' | b'\t'))
+}
+
 /// As Python's `textwrap.dedent`.
 pub(super) fn plain_dedent(lines: &[&str]) -> String {
-    let is_empty = |line: &str| line.bytes().all(|byte| matches!(byte, b' ' | b'\t'));
     let mut margin: Option<&str> = None;
     for line in lines.iter().filter(|line| !is_empty(line)) {
         let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];

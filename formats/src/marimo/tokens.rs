@@ -64,12 +64,6 @@ enum Open {
     },
 }
 
-const OPERATORS: [&str; 47] = [
-    "**=", "//=", ">>=", "<<=", "...", "!=", "%=", "&=", "**", "*=", "+=", "-=", "->", "//", "/=",
-    ":=", "<<", "<=", "==", ">=", ">>", "@=", "^=", "|=", "%", "&", "(", ")", "*", "+", ",", "-",
-    ".", "/", ":", ";", "<", "=", ">", "@", "[", "]", "^", "{", "|", "}", "~",
-];
-
 /// Hands the tokens of a text to `feed`, given its lines.
 pub(super) fn tokenize<'a>(
     lines: &[&'a str],
@@ -171,17 +165,16 @@ pub(super) fn tokenize<'a>(
             } else if let Some(len) = number_len(rest) {
                 emit(TokenKind::Other, at..at + len);
                 at += len;
-            } else if let Some(operator) = OPERATORS.iter().find(|it| rest.starts_with(**it)) {
+            } else if let Some(len) = operator_len(&bytes[at..]) {
                 match byte {
                     b'(' | b'[' | b'{' => brackets += 1,
                     b')' | b']' | b'}' => brackets -= 1,
                     _ => {}
                 }
-                emit(TokenKind::Operator, at..at + operator.len());
-                at += operator.len();
+                emit(TokenKind::Operator, at..at + len);
+                at += len;
             } else {
-                let is_word = |char: char| char.is_alphanumeric() || char == '_';
-                let len = rest.find(|char| !is_word(char)).unwrap_or(rest.len());
+                let len = word_len(rest);
                 if 0 < len {
                     emit(TokenKind::Name, at..at + len);
                     at += len;
@@ -256,6 +249,47 @@ fn string_end(bytes: &[u8], mut at: usize, quote: u8, is_triple: bool) -> Option
 fn goes_on(bytes: &[u8], has_break: bool) -> bool {
     let n = bytes.iter().rev().take_while(|byte| **byte == b'\\').count();
     has_break && n % 2 == 1
+}
+
+/// The length of the operator at the start of a text: the longest that fits.
+fn operator_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b'*', b'*', b'=', ..]
+        | [b'/', b'/', b'=', ..]
+        | [b'>', b'>', b'=', ..]
+        | [b'<', b'<', b'=', ..]
+        | [b'.', b'.', b'.', ..] => Some(3),
+        [
+            b'!' | b'%' | b'&' | b'*' | b'+' | b'-' | b'/' | b':' | b'<' | b'=' | b'>' | b'@'
+            | b'^' | b'|',
+            b'=',
+            ..,
+        ]
+        | [b'*', b'*', ..]
+        | [b'/', b'/', ..]
+        | [b'<', b'<', ..]
+        | [b'>', b'>', ..]
+        | [b'-', b'>', ..] => Some(2),
+        [
+            b'%' | b'&' | b'(' | b')' | b'*' | b'+' | b',' | b'-' | b'.' | b'/' | b':' | b';'
+            | b'<' | b'=' | b'>' | b'@' | b'[' | b']' | b'^' | b'{' | b'|' | b'}' | b'~',
+            ..,
+        ] => Some(1),
+        _ => None,
+    }
+}
+
+/// The length of the name or keyword at the start of a text, or 0.
+fn word_len(text: &str) -> usize {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let len = text.bytes().take_while(is_part).count();
+    match text.as_bytes().get(len) {
+        Some(0x80..) => {
+            let is_word = |char: char| char.is_alphanumeric() || char == '_';
+            text.find(|char| !is_word(char)).unwrap_or(text.len())
+        }
+        _ => len,
+    }
 }
 
 /// The length of the number at the start of a text.
@@ -340,6 +374,22 @@ mod tests {
         check("a.b = 0x1F+1.5e-3j", "na o. nb o= x0x1F o+ x1.5e-3j N");
         check("x**=...if 1_0else 1e", "nx o**= o... nif x1_0 nelse x1 ne N");
         check("é := $y", "né o:= x $ ny N");
+        check("aé_1b²!", "naé_1b² x! N");
+    }
+
+    #[test]
+    fn operators_are_as_long_as_can_be() {
+        // Those of Python 3.11.
+        let all = "**= //= >>= <<= ... != %= &= ** *= += -= -> // /= := << <= == >= >> @= ^= |= % & \
+                   * + , - . / : ; < = > @ ^ | ~";
+        for operator in all.split_whitespace() {
+            assert_eq!(operator_len(operator.as_bytes()), Some(operator.len()), "{operator}");
+            assert_eq!(operator_len(format!("{operator}a").as_bytes()), Some(operator.len()));
+        }
+        for other in ["", "!", "?", "$", "a", "1", "\"", "\\", "é"] {
+            assert_eq!(operator_len(other.as_bytes()), None, "{other}");
+        }
+        check("a~=b..c", "na o~ o= nb o. o. nc N");
     }
 
     #[test]
