@@ -15,6 +15,7 @@ mod builtins;
 mod compile;
 mod depth;
 mod module;
+mod parts;
 pub(crate) mod scope;
 mod statement;
 #[cfg(test)]

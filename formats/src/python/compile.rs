@@ -17,6 +17,7 @@ use ruff_python_ast::visitor::{
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_python_parser::semantic_errors::SemanticSyntaxChecker;
 
+use super::parts::{Comprehension, comprehension, visit_outer_parameters};
 use super::{PythonError, lower_first, range};
 use context::{Context, ScopeKind};
 use declarations::Declarations;
@@ -71,7 +72,7 @@ impl<'a> Checker<'a> {
         if let Some(type_params) = &it.type_params {
             self.visit_type_params(type_params);
         }
-        self.outer_parameters(&it.parameters);
+        visit_outer_parameters(self, &it.parameters);
         if let Some(returns) = &it.returns {
             self.visit_annotation(returns);
         }
@@ -124,37 +125,22 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Visits what of a signature belongs to the scope around the function.
-    fn outer_parameters(&mut self, it: &'a ast::Parameters) {
-        for parameter in it {
-            if let Some(default) = parameter.default() {
-                self.visit_expr(default);
-            }
-            if let Some(annotation) = parameter.annotation() {
-                self.visit_annotation(annotation);
-            }
-        }
-    }
-
     fn lambda(&mut self, it: &'a ast::ExprLambda) {
         let parameters = it.parameters.as_deref();
         if let Some(parameters) = parameters {
-            self.outer_parameters(parameters);
+            visit_outer_parameters(self, parameters);
         }
         self.enter(ScopeKind::Lambda, parameters, &[]);
         self.visit_expr(&it.body);
         self.context.pop();
     }
 
-    fn comprehension(
-        &mut self,
-        kind: ScopeKind,
-        elements: [Option<&'a Expr>; 2],
-        generators: &'a [ast::Comprehension],
-    ) {
+    fn comprehension(&mut self, is_generator: bool, it: &Comprehension<'a>) {
+        let Comprehension { elements, generators } = it;
         if let Some(first) = generators.first() {
             self.visit_expr(&first.iter);
         }
+        let kind = if is_generator { ScopeKind::Generator } else { ScopeKind::Comprehension };
         self.context.push(kind, Declarations::default());
         for (idx, generator) in generators.iter().enumerate() {
             if 0 < idx {
@@ -163,7 +149,7 @@ impl<'a> Checker<'a> {
             self.visit_expr(&generator.target);
             generator.ifs.iter().for_each(|it| self.visit_expr(it));
         }
-        elements.into_iter().flatten().for_each(|it| self.visit_expr(it));
+        elements.iter().flatten().for_each(|it| self.visit_expr(it));
         self.context.pop();
     }
 }
@@ -216,26 +202,16 @@ impl<'a> Visitor<'a> for Checker<'a> {
         self.semantic.visit_expr(expr, &self.context);
         match expr {
             Expr::Lambda(it) => self.lambda(it),
-            Expr::ListComp(it) => {
-                self.comprehension(ScopeKind::Comprehension, [Some(&it.elt), None], &it.generators);
-            }
-            Expr::SetComp(it) => {
-                self.comprehension(ScopeKind::Comprehension, [Some(&it.elt), None], &it.generators);
-            }
-            Expr::DictComp(it) => {
-                let elements = [it.key.as_deref(), Some(&*it.value)];
-                self.comprehension(ScopeKind::Comprehension, elements, &it.generators);
-            }
-            Expr::Generator(it) => {
-                self.comprehension(ScopeKind::Generator, [Some(&it.elt), None], &it.generators);
-            }
             Expr::Attribute(it) => {
                 if it.ctx != ast::ExprContext::Load {
                     self.assignable(&it.attr);
                 }
                 walk_expr(self, expr);
             }
-            expr => walk_expr(self, expr),
+            expr => match comprehension(expr) {
+                Some(it) => self.comprehension(expr.is_generator_expr(), &it),
+                None => walk_expr(self, expr),
+            },
         }
     }
 

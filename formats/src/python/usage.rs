@@ -15,6 +15,7 @@ use ruff_python_ast::{self as ast, Expr, ExprContext, Stmt};
 use ruff_text_size::Ranged;
 
 use super::compile::declarations::Declarations;
+use super::parts::{Comprehension, captured, comprehension, visit_outer_parameters};
 use super::{PythonError, range, with_syntax};
 
 /// The names of a cell. Lines count from 1.
@@ -141,22 +142,10 @@ impl<'a> Reader<'a> {
         self.later.extend(later);
     }
 
-    /// Visits what of a signature is evaluated when the function is defined.
-    fn outer_parameters(&mut self, it: &'a ast::Parameters) {
-        for parameter in it {
-            if let Some(default) = parameter.default() {
-                self.visit_expr(default);
-            }
-            if let Some(annotation) = parameter.annotation() {
-                self.visit_expr(annotation);
-            }
-        }
-    }
-
     fn function(&mut self, it: &'a ast::StmtFunctionDef) {
         it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
         let has_type_params = self.enter_type_params(it.type_params.as_deref());
-        self.outer_parameters(&it.parameters);
+        visit_outer_parameters(self, &it.parameters);
         if let Some(returns) = &it.returns {
             self.visit_expr(returns);
         }
@@ -194,19 +183,20 @@ impl<'a> Reader<'a> {
     fn lambda(&mut self, it: &'a ast::ExprLambda) {
         let parameters = it.parameters.as_deref();
         if let Some(parameters) = parameters {
-            self.outer_parameters(parameters);
+            visit_outer_parameters(self, parameters);
         }
         self.frames.push(Frame::Function(Declarations::of(parameters, &[])));
         self.visit_expr(&it.body);
         self.frames.pop();
     }
 
-    fn comprehension(&mut self, elements: &[&'a Expr], generators: &'a [ast::Comprehension]) {
+    fn comprehension(&mut self, it: &Comprehension<'a>) {
+        let Comprehension { elements, generators } = it;
         if let Some(first) = generators.first() {
             self.visit_expr(&first.iter);
         }
         let mut targets = Targets::default();
-        for it in generators {
+        for it in *generators {
             targets.visit_expr(&it.target);
         }
         self.frames.push(Frame::Inline(targets.0));
@@ -216,7 +206,7 @@ impl<'a> Reader<'a> {
             }
             it.ifs.iter().for_each(|it| self.visit_expr(it));
         }
-        for it in elements {
+        for it in elements.iter().flatten() {
             self.visit_expr(it);
         }
         self.frames.pop();
@@ -289,14 +279,10 @@ impl<'a> Visitor<'a> for Reader<'a> {
                 }
             }
             Expr::Lambda(it) => self.lambda(it),
-            Expr::ListComp(it) => self.comprehension(&[&it.elt], &it.generators),
-            Expr::SetComp(it) => self.comprehension(&[&it.elt], &it.generators),
-            Expr::Generator(it) => self.comprehension(&[&it.elt], &it.generators),
-            Expr::DictComp(it) => match &it.key {
-                Some(key) => self.comprehension(&[key, &it.value], &it.generators),
-                None => self.comprehension(&[&it.value], &it.generators),
+            expr => match comprehension(expr) {
+                Some(it) => self.comprehension(&it),
+                None => walk_expr(self, expr),
             },
-            expr => walk_expr(self, expr),
         }
     }
 
@@ -309,15 +295,8 @@ impl<'a> Visitor<'a> for Reader<'a> {
     }
 
     fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
-        match pattern {
-            ast::Pattern::MatchAs(ast::PatternMatchAs { name, .. })
-            | ast::Pattern::MatchStar(ast::PatternMatchStar { name, .. })
-            | ast::Pattern::MatchMapping(ast::PatternMatchMapping { rest: name, .. }) => {
-                if let Some(name) = name {
-                    self.bind_identifier(name);
-                }
-            }
-            _ => (),
+        if let Some(name) = captured(pattern) {
+            self.bind_identifier(name);
         }
         walk_pattern(self, pattern);
     }

@@ -9,6 +9,7 @@ use ruff_python_parser::semantic_errors::{
 use ruff_text_size::TextRange;
 
 use super::declarations::Declarations;
+use crate::python::parts::{Comprehension, comprehension};
 use crate::python::{is_private, range};
 
 /// The kind of a scope.
@@ -72,13 +73,7 @@ impl<'a> Context<'a> {
 
     /// Notes the variables of a comprehension before it is checked.
     pub(super) fn enter_expr(&mut self, expr: &'a Expr) {
-        let generators = match expr {
-            Expr::ListComp(it) => &it.generators,
-            Expr::SetComp(it) => &it.generators,
-            Expr::DictComp(it) => &it.generators,
-            Expr::Generator(it) => &it.generators,
-            _ => return,
-        };
+        let Some(Comprehension { generators, .. }) = comprehension(expr) else { return };
         self.iterated.clear();
         for generator in generators {
             add_names(&generator.target, &mut self.iterated);

@@ -7,6 +7,7 @@ use ruff_python_ast::{self as ast, Expr, ExprContext, Stmt};
 use ruff_text_size::Ranged as _;
 
 use crate::python::is_private;
+use crate::python::parts::{Comprehension, captured, comprehension, visit_outer_parameters};
 
 /// The names of a scope, without those of the scopes inside.
 #[derive(Debug, Default)]
@@ -95,30 +96,20 @@ impl<'a> Declarations<'a> {
         self.bound.insert(name);
     }
 
-    fn outer_parameters(&mut self, it: &'a ast::Parameters) {
-        for parameter in it {
-            if let Some(default) = parameter.default() {
-                self.visit_expr(default);
-            }
-            if let Some(annotation) = parameter.annotation() {
-                self.visit_expr(annotation);
-            }
-        }
-    }
-
     /// Visits the scope of a comprehension, from which `:=` reaches out.
-    fn comprehension(&mut self, elements: [Option<&'a Expr>; 2], it: &'a [ast::Comprehension]) {
-        if let Some(first) = it.first() {
+    fn comprehension(&mut self, it: &Comprehension<'a>) {
+        let Comprehension { elements, generators } = it;
+        if let Some(first) = generators.first() {
             self.visit_expr(&first.iter);
         }
         let outer = std::mem::replace(&mut self.is_comprehension, true);
-        for (idx, generator) in it.iter().enumerate() {
+        for (idx, generator) in generators.iter().enumerate() {
             if 0 < idx {
                 self.visit_expr(&generator.iter);
             }
             generator.ifs.iter().for_each(|it| self.visit_expr(it));
         }
-        elements.into_iter().flatten().for_each(|it| self.visit_expr(it));
+        elements.iter().flatten().for_each(|it| self.visit_expr(it));
         self.is_comprehension = outer;
     }
 }
@@ -129,7 +120,15 @@ impl<'a> Visitor<'a> for Declarations<'a> {
             Stmt::FunctionDef(it) => {
                 self.bind(&it.name);
                 it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
-                self.outer_parameters(&it.parameters);
+                // What can name type parameters is in a scope of its own, with them.
+                if it.type_params.is_some() {
+                    it.parameters
+                        .iter()
+                        .filter_map(ast::AnyParameterRef::default)
+                        .for_each(|it| self.visit_expr(it));
+                    return;
+                }
+                visit_outer_parameters(self, &it.parameters);
                 if let Some(returns) = &it.returns {
                     self.visit_expr(returns);
                 }
@@ -137,7 +136,9 @@ impl<'a> Visitor<'a> for Declarations<'a> {
             Stmt::ClassDef(it) => {
                 self.bind(&it.name);
                 it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
-                if let Some(arguments) = &it.arguments {
+                if let Some(arguments) = &it.arguments
+                    && it.type_params.is_none()
+                {
                     self.visit_arguments(arguments);
                 }
             }
@@ -202,16 +203,13 @@ impl<'a> Visitor<'a> for Declarations<'a> {
             }
             Expr::Lambda(it) => {
                 if let Some(parameters) = &it.parameters {
-                    self.outer_parameters(parameters);
+                    visit_outer_parameters(self, parameters);
                 }
             }
-            Expr::ListComp(it) => self.comprehension([Some(&it.elt), None], &it.generators),
-            Expr::SetComp(it) => self.comprehension([Some(&it.elt), None], &it.generators),
-            Expr::Generator(it) => self.comprehension([Some(&it.elt), None], &it.generators),
-            Expr::DictComp(it) => {
-                self.comprehension([it.key.as_deref(), Some(&*it.value)], &it.generators);
-            }
-            expr => walk_expr(self, expr),
+            expr => match comprehension(expr) {
+                Some(it) => self.comprehension(&it),
+                None => walk_expr(self, expr),
+            },
         }
     }
 
@@ -224,15 +222,8 @@ impl<'a> Visitor<'a> for Declarations<'a> {
     }
 
     fn visit_pattern(&mut self, pattern: &'a ast::Pattern) {
-        match pattern {
-            ast::Pattern::MatchAs(ast::PatternMatchAs { name, .. })
-            | ast::Pattern::MatchStar(ast::PatternMatchStar { name, .. })
-            | ast::Pattern::MatchMapping(ast::PatternMatchMapping { rest: name, .. }) => {
-                if let Some(name) = name {
-                    self.bind(name);
-                }
-            }
-            _ => (),
+        if let Some(name) = captured(pattern) {
+            self.bind(name);
         }
         walk_pattern(self, pattern);
     }

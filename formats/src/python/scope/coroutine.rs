@@ -3,6 +3,8 @@
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
+use crate::python::parts::{Comprehension, comprehension, visit_outer_parameters};
+
 /// Whether Python compiles the module to a coroutine, as it may when `await` is
 /// allowed at the top level.
 ///
@@ -22,30 +24,15 @@ struct Finder {
 }
 
 impl Finder {
-    fn parameters(&mut self, it: &ast::Parameters) {
-        for parameter in it {
-            if let Some(default) = parameter.default() {
-                self.visit_expr(default);
-            }
-            if let Some(annotation) = parameter.annotation() {
-                self.visit_expr(annotation);
-            }
-        }
-    }
-
     /// Visits a comprehension, of which all but the first iterable is a scope
     /// of its own.
-    fn comprehension(
-        &mut self,
-        elements: &[&Expr],
-        generators: &[ast::Comprehension],
-        is_generator: bool,
-    ) {
+    fn comprehension(&mut self, is_generator: bool, it: &Comprehension<'_>) {
+        let Comprehension { elements, generators } = it;
         if let Some(first) = generators.first() {
             self.visit_expr(&first.iter);
         }
         let mut inner = Self { found: false, is_module: false };
-        for element in elements {
+        for element in elements.iter().flatten() {
             inner.visit_expr(element);
         }
         for (idx, generator) in generators.iter().enumerate() {
@@ -67,7 +54,7 @@ impl<'a> Visitor<'a> for Finder {
         match stmt {
             Stmt::FunctionDef(it) => {
                 it.decorator_list.iter().for_each(|it| self.visit_decorator(it));
-                self.parameters(&it.parameters);
+                visit_outer_parameters(self, &it.parameters);
                 if let Some(returns) = &it.returns {
                     self.visit_expr(returns);
                 }
@@ -91,18 +78,13 @@ impl<'a> Visitor<'a> for Finder {
             Expr::Await(_) => self.found = true,
             Expr::Lambda(it) => {
                 if let Some(parameters) = &it.parameters {
-                    self.parameters(parameters);
+                    visit_outer_parameters(self, parameters);
                 }
             }
-            Expr::ListComp(it) => self.comprehension(&[&it.elt], &it.generators, false),
-            Expr::SetComp(it) => self.comprehension(&[&it.elt], &it.generators, false),
-            Expr::DictComp(it) => {
-                let mut elements: Vec<&Expr> = it.key.iter().map(|it| &**it).collect();
-                elements.push(&it.value);
-                self.comprehension(&elements, &it.generators, false);
-            }
-            Expr::Generator(it) => self.comprehension(&[&it.elt], &it.generators, true),
-            expr => walk_expr(self, expr),
+            expr => match comprehension(expr) {
+                Some(it) => self.comprehension(expr.is_generator_expr(), &it),
+                None => walk_expr(self, expr),
+            },
         }
     }
 }
