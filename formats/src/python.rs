@@ -18,6 +18,7 @@ mod module;
 mod parts;
 pub(crate) mod scope;
 mod statement;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod unparse;
@@ -77,7 +78,10 @@ fn with_syntax<T>(
         // Syntax that no version of Python had so far, or has no longer.
         let unsupported = parsed.unsupported_syntax_errors().first();
         match error.or_else(|| unsupported.map(|it| (it.range, it.to_string()))) {
-            None => visit(parsed.syntax(), parsed.tokens()),
+            None => {
+                syntax::check(text, parsed.syntax(), parsed.tokens())?;
+                visit(parsed.syntax(), parsed.tokens())
+            }
             Some((range, message)) => {
                 let offset = range.start().to_usize().min(text.len());
                 Err(PythonError::new(offset, lower_first(&message)))

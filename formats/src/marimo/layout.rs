@@ -145,7 +145,11 @@ impl Reader<'_> {
         let Some(first) = pieces.peek() else {
             return Err(not_a_notebook("it has no statements"));
         };
-        let body = first.start();
+        let body = match self.reading {
+            Reading::Kept => first.start(),
+            // marimo takes decorators for a part of the header.
+            Reading::Exact => first.keyword(),
+        };
         let mut import = None;
         for piece in pieces.by_ref() {
             import = alias(&piece);
