@@ -18,6 +18,10 @@ LONG = ["a_very_long_name_for_a_variable", "another_quite_long_name_of_a_thing"]
 SINCE_12 = sys.version_info >= (3, 12)
 SINCE_14 = sys.version_info >= (3, 14)
 
+# How many of the statements and expressions have syntax of Python 3.12 to 3.14, where the Python that
+# runs this knows it.
+LATER_SHARE = 0
+
 TEXTS = [
     "", "a", "it's", 'say "x"', "\\n", "\\", "é 变", "{x}", "a\tb", "#", "# not a comment", '""', "%d",
     "\\N{BULLET}", "\\x41", "SELECT * FROM t", "return", "@app.cell", "\u00a0", "\u2028", "mo.md('')",
@@ -116,6 +120,8 @@ class Code:
     def expr(self, depth=2):
         if depth <= 0 or self.chance(0.2):
             return self.random.choice([self.name, self.name, self.name, self.number])()
+        if LATER_SHARE and self.chance(LATER_SHARE / 4):
+            return self.later_expr(depth)
         e = lambda: self.expr(depth - 1)
         return self.pick(
             lambda: self.string(depth),
@@ -250,6 +256,8 @@ class Code:
 
     def statement(self, depth=2):
         """Returns the lines of a statement."""
+        if LATER_SHARE and self.chance(LATER_SHARE):
+            return self.later_statement(depth)
         simple = self.chance(0.65) or depth <= 0
         lines = self.simple_statement() if simple else self.compound(depth)
         if simple and "\n" not in lines[-1] and self.chance(0.06):
@@ -293,6 +301,79 @@ class Code:
         if not SINCE_12 or self.chance(0.6):
             return ""
         return self.random.choice(["[T]", "[T: int]", "[T, *Ts]", "[**P]", "[T: (x, Model)]", "[a]"])
+
+    # --- Python 3.12 to 3.14 -------------------------------------------------------------------
+
+    def later_parameters(self):
+        """Returns type parameters, whose bounds and defaults refer to names."""
+        names = self.random.sample(["T", "U", "a", "x", "Model", "_T", "__", "value"], self.random.randint(1, 3))
+        n = self.name
+        parts = []
+        for name in names:
+            bound = self.pick(
+                lambda: "", lambda: "", lambda: f": {n()}", lambda: f": ({n()}, {n()})", lambda: f": list[{names[0]}]",
+                lambda: f": [{n()} for {n()} in {n()}]", lambda: f": (lambda: {n()})", lambda: f": '{n()}'",
+            )
+            parts.append(name + bound)
+        if self.chance(0.2):
+            parts.append(self.random.choice(["*Ts", "**P"]))
+        if self.chance(0.25):
+            kind = self.random.choice(["D = {}", "D: int = {}", "*Ds = *{}", "**Q = [{}]"])
+            parts.append(kind.format(n()))
+        return f"[{', '.join(parts)}]"
+
+    def later_statement(self, depth):
+        """Returns the lines of a statement with syntax that came with 3.12 to 3.14."""
+        n, e = self.name, lambda: self.expr(1)
+        indent = self.indent()
+        name = self.random.choice(NAMES + PRIVATE + ["T"])
+        choices = [
+            lambda: [f"type {name} = {e()}"],
+            lambda: [f"type {name}{self.later_parameters()} = {n()}[{self.random.choice(['T', 'U', 'a', 'x'])}] | {e()}"],
+            lambda: self.generic(f"def {name}{self.later_parameters()}", depth),
+            lambda: self.generic(f"async def {name}{self.later_parameters()}", depth),
+            lambda: [
+                *self.decorators(), f"class {name}{self.later_parameters()}{self.random.choice(['', f'({n()}[T])', f'({n()}, metaclass={n()})'])}:",
+                *self.random.choice([[f"{indent}{n()}: T = {n()}"], [f"{indent}def {n()}(self, k: T) -> U: return {n()}"],
+                                     [f"{indent}type {n()} = T"], [f"{indent}pass"]]),
+            ],
+            lambda: [self.random.choice([f"{n()} = {self.later_expr(2)}", self.later_expr(2), f"{n()}: {n()}[T] = {self.later_expr(1)}"])],
+        ]
+        if SINCE_14:
+            star = self.random.choice(["", "", "*"])
+            choices.append(
+                lambda: [
+                    "try:", *self.block(0, indent), f"except{star} {n()}, {n()}.Error:", *self.block(0, indent),
+                    *(["finally:", *self.block(0, indent)] if self.chance(0.2) else []),
+                ]
+            )
+        return "\n".join(self.random.choice(choices)()).split("\n")
+
+    def generic(self, start, depth):
+        was = self.is_async, self.is_function, self.is_loop
+        self.is_async, self.is_function, self.is_loop = start.startswith("async"), True, False
+        parameters = self.random.choice([self.parameters(1), "k: T, *args: *Ts", "k: T = x, **options: U"])
+        returns = self.random.choice(["", " -> T", f" -> {self.annotation()}"])
+        lines = self.body(f"{start}({parameters}){returns}:", depth)
+        self.is_async, self.is_function, self.is_loop = was
+        return lines
+
+    def later_expr(self, depth):
+        """Returns a string with variable parts that an older tokenizer would not take."""
+        n = self.name
+        prefix = self.random.choice(["f", "f", "rf"] + (["t", "t", "rt", "Tr"] if SINCE_14 else []))
+        part = self.pick(
+            lambda: '{' + n() + '["k"]}', lambda: '{f"{' + n() + '}"}', lambda: '{f"{f"{' + n() + '}"}"}',
+            lambda: "{'\\n'.join(" + n() + ")}", lambda: "{" + n() + "!r:{" + n() + "}}", lambda: "{" + n() + "=}",
+            lambda: "{\n" + n() + "  # comment }\n}", lambda: "{" + n() + ":%H:%M {" + n() + ":>{" + n() + "}}}",
+            lambda: "{[" + n() + " for " + n() + " in " + n() + "]}", lambda: "{(" + n() + " := " + n() + ")}",
+            lambda: "{(lambda x: " + n() + ")}", lambda: "{" + self.expr(depth - 1) + "}", lambda: "{{" + n() + "}}",
+        )
+        quote = self.random.choice(['"', '"', '"""'])
+        text = self.random.choice(["", "a ", "# ", "'", "{{", "é"]) + part + self.random.choice(["", part, " b"])
+        if quote == '"""':
+            text = self.random.choice(["\n", "\n    ", ""]) + text + self.random.choice(["\n", "\n  ", " "])
+        return f"{prefix}{quote}{text}{quote}"
 
     def import_(self):
         module = self.random.choice(MODULES)

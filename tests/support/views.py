@@ -15,12 +15,9 @@ from dataclasses import dataclass, field
 import jupytext
 import nbformat
 from jupytext import cell_reader
-from marimo._ast import codegen
-from marimo._ast.app import InternalApp
-from marimo._ast.load import load_notebook_ir
-from marimo._ast.parse import is_non_marimo_python_script
-from marimo._convert.converters import MarimoConvert
 from marimo._schemas import serialization as ir
+
+from .marimo_editor import keep_version, load, save_marimo
 
 warnings.simplefilter("ignore")
 
@@ -206,14 +203,6 @@ def read_marimo(text):
     return View("marimo", text, cells, head, tail, notebook.app.options, problems)
 
 
-def load(text):
-    """Parses as the editor does, which refuses a script that is not a notebook."""
-    notebook = MarimoConvert.from_py(text.strip()).to_ir()
-    if is_non_marimo_python_script(notebook):
-        raise ValueError("not a marimo notebook")
-    return notebook
-
-
 _BLOCK = re.compile(r"@app\.|app\._unparsable_cell\(|(async )?with app\.setup|if __name__ ==")
 
 
@@ -255,52 +244,7 @@ def markdown(code):
     return "\n".join([lines[0].lstrip(), textwrap.dedent("\n".join(lines[1:]))]).strip()
 
 
-def save_marimo(notebook, text):
-    """Returns what marimo's editor saves for a parsed notebook whose file holds `text`."""
-    app = InternalApp(load_notebook_ir(notebook, filepath="notebook.py"))
-    app.cell_manager.ensure_one_cell()
-    saved = app.to_ir()
-    new = ir.NotebookSerializationV1(
-        app=saved.app,
-        header=header(text) or saved.header,
-        cells=saved.cells,
-        violations=saved.violations,
-        valid=saved.valid,
-        filename="notebook.py",
-    )
-    return codegen.generate_filecontents_from_ir(new)
-
-
-def header(text):
-    """The editor reads the header from the file again: all before the import of marimo."""
-    before = []
-    for line in text.splitlines(keepends=True):
-        if line.startswith("import marimo"):
-            break
-        before.append(line)
-    else:
-        return None
-    value = "".join(before)
-    try:
-        body = ast.parse(value).body
-    except SyntaxError:
-        return None
-    if not value.strip() or not all(
-        isinstance(it, ast.Expr) and isinstance(it.value, ast.Constant) for it in body
-    ):
-        return None
-    return ir.Header(value=value)
-
-
 @functools.lru_cache(maxsize=4096)
 def regen(text):
     """Returns what marimo's editor saves when nothing was edited, but for its version line."""
     return keep_version(save_marimo(load(text), text), text)
-
-
-_VERSION = re.compile(r'^__generated_with = .*$', re.M)
-
-
-def keep_version(new, old):
-    found = _VERSION.search(old)
-    return _VERSION.sub(lambda _: found.group(), new, count=1) if found else new
