@@ -2,6 +2,7 @@
 //!
 //! A cycle knows nothing of other pairings, so cycles run side by side.
 
+mod begun;
 mod impose;
 mod look;
 mod plan;
@@ -29,6 +30,8 @@ use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
 use crate::trust::Notary;
+use begun::{Before, Resumed};
+pub(crate) use begun::{Begun, Records};
 pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
 use plan::Plan;
@@ -49,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub(crate) threads: bool,
     /// Who keeps notebooks trusted that Jupyter trusts.
     pub(crate) notary: Option<&'a Notary>,
+    /// Who knows how to store what is about to be written.
+    pub(crate) records: Option<Box<dyn Records + 'a>>,
 }
 
 /// One replica, as the engine knows it.
@@ -68,6 +73,8 @@ pub(crate) struct Start<'a> {
     pub(crate) base: Option<Arc<Base>>,
     /// Where the store has it.
     pub(crate) stored: Option<Digest>,
+    /// What an earlier cycle had begun to write.
+    pub(crate) begun: Option<&'a Begun>,
     /// Whether the pairing has all the replicas that the configuration wants.
     pub(crate) is_complete: bool,
     /// Replicas to read even if their stamps are the same.
@@ -146,6 +153,8 @@ pub(crate) struct Traces {
     pub(crate) replaced: Vec<Replaced>,
     /// The texts that it read.
     pub(crate) seen: Vec<SeenText>,
+    /// What it was about to write, if it began to.
+    pub(crate) begun: Option<Begun>,
 }
 
 /// A text that somebody saved.
@@ -163,6 +172,9 @@ pub(crate) struct Replaced {
     /// The position of the replica.
     pub(crate) replica: usize,
     pub(crate) displaced: Displaced,
+    /// Where the store has the base that its editor has, if that is not the one that the cycle
+    /// started from.
+    pub(crate) base: Option<Digest>,
     /// What its editor had made of what the replicas last agreed on.
     pub(crate) document: Option<Arc<dyn Document>>,
     /// What became of its content.
@@ -272,7 +284,13 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     if is_unchanged && start.is_complete && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
-    let before = load(context, start).map(|base| as_written_now(base, &known));
+    let mut before = load(context, start).map(|base| as_written_now(base, &known));
+    let mut stored = start.stored;
+    let agreed = before.clone();
+    let resumed = Resumed::find(context, start, agreed.as_deref(), &known, &sights);
+    if let Some((base, digest)) = resumed.as_ref().and_then(|it| it.decided.as_ref()) {
+        (before, stored) = (Some(Arc::clone(base)), Some(*digest));
+    }
     if let Some(before) = &before {
         look_anew(context, before, &mut known, &mut sights, &mut traces.seen)?;
     }
@@ -291,8 +309,13 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     }
     extend(context, &specs, &mut known, &mut sights, &mut traces.seen)?;
 
+    let ours = |idx| resumed.as_ref().and_then(|it: &Resumed| it.ours(idx, &sights[idx]));
     let mut documents = Vec::with_capacity(known.len());
     for (idx, (replica, sight)) in known.iter().zip(&sights).enumerate() {
+        if let Some(document) = ours(idx) {
+            documents.push(document);
+            continue;
+        }
         documents.push(match sight {
             // The late text comes into its place, and it may be the beginning of that.
             _ if start.late.as_ref().is_some_and(|late| late.replica == idx) => None,
@@ -309,7 +332,13 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
                 }
                 None
             }
-            Sight::Text { text, .. } => Some(parse(&replica.spec, text)?),
+            Sight::Text { text, .. } => {
+                // One that somebody has paired may be a script without cells.
+                if base.is_none() && n_owned == 1 && replica.spec.is_owned() {
+                    check_is_notebook(&replica.spec, text)?;
+                }
+                Some(parse(&replica.spec, text)?)
+            }
             Sight::Unchanged | Sight::Absent => None,
         });
     }
@@ -337,9 +366,16 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         }
     }
     let mut plan = Plan::new(base, documents, start.unseen, start.late.as_ref());
+    if let Some(resumed) = &resumed {
+        let ours = known.iter().zip(&sights).enumerate().map(|(idx, (replica, sight))| {
+            let Sight::Text { text, .. } = sight else { return None };
+            ours(idx).and_then(|_| parse(&replica.spec, text).ok())
+        });
+        let (ours, from) = (ours.collect(), resumed.from.clone());
+        plan.before = Some(Before { base: agreed, stored: start.stored, ours, from });
+    }
     let outcome = plan.decide(context, &known)?;
-    let stored = start.stored;
-    transition(context, plan, stored, known, &sights, outcome, &mut traces.replaced)
+    transition(context, plan, stored, known, &sights, outcome, traces)
 }
 
 /// Looks again at the replicas of which the base has another text than was last agreed on.
@@ -393,6 +429,20 @@ fn as_written_now(mut base: Arc<Base>, known: &[Replica]) -> Arc<Base> {
         Arc::make_mut(&mut base).take_dialects(dialects());
     }
     base
+}
+
+/// Refuses a text that was never synced and does not look like a notebook.
+///
+/// It did when it was found: an editor may be in the middle of a save, of which the first part can be
+/// read.
+fn check_is_notebook(spec: &ReplicaSpec, text: &str) -> Result<(), Wait> {
+    let name = spec.path.file_name().unwrap_or_default();
+    let format = nbsync_formats::format(spec.dialect.format);
+    if format.own_extension().is_some() || nbsync_formats::detect(name, text).is_some() {
+        return Ok(());
+    }
+    let reason = format!("`{}` is no notebook now; waiting for another save", spec.path);
+    Err(Wait::new(WaitKind::Unsettled, reason))
 }
 
 /// Refuses a text that looks like an accident, or like a part of a save.

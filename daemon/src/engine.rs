@@ -107,6 +107,8 @@ pub(crate) struct Engine {
     /// The source of the pairing that a file belongs to.
     by_path: HashMap<Utf8PathBuf, Utf8PathBuf>,
     due: BTreeMap<Utf8PathBuf, Due>,
+    /// Pairings that the first scan found, and that were not worked on to an end yet.
+    unscanned: BTreeSet<Utf8PathBuf>,
     /// Pairings whose source is gone, in case it comes back.
     ended: BTreeMap<Utf8PathBuf, Ended>,
     /// When a file last went, by its folder.
@@ -173,6 +175,7 @@ impl Engine {
             gathering: BTreeMap::new(),
             by_path: HashMap::new(),
             due: BTreeMap::new(),
+            unscanned: BTreeSet::new(),
             ended: BTreeMap::new(),
             removals: HashMap::new(),
             bases: Bases::default(),
@@ -296,7 +299,7 @@ impl Engine {
         let paths: Vec<Utf8PathBuf> = self.files.keys().cloned().collect();
         // Whether a file's language matters depends on them.
         for (path, found) in paths.iter().zip(self.detect(&paths)) {
-            if let (Some((_, said)), Some(file)) = (found, self.files.get_mut(path)) {
+            if let (Ok(Some((_, said))), Some(file)) = (found, self.files.get_mut(path)) {
                 file.said = said;
             }
         }
@@ -438,6 +441,7 @@ impl Engine {
         let known = self.folders();
         self.recover(&known, now);
         self.rescan(now);
+        self.unscanned = self.due.keys().cloned().collect();
     }
 
     /// Reads the settings again.

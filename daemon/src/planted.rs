@@ -104,6 +104,7 @@ mod switch {
             serde_json::from_slice(&store.record(source).ok()??).ok()?;
         let digest = store.put_blob(&record::to_bytes(base).ok()?).ok()?;
         record["base"] = digest.to_string().into();
+        record.as_object_mut()?.remove("begun");
         for (idx, replica) in base.replicas.iter().enumerate() {
             let digest = Digest::of(replica.document.text().as_bytes());
             record["replicas"].get_mut(idx)?["digest"] = digest.to_string().into();

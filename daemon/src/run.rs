@@ -111,7 +111,7 @@ pub async fn watch(options: Options, reporter: Reporter) -> Result<(), Error> {
             engine.event(event, Instant::now());
         }
         engine.step(Instant::now());
-        if engine.is_scanning() && !engine.is_busy(&[], Instant::now()) {
+        if engine.has_scanned(Instant::now()) {
             engine.ready(millis(started.elapsed()));
             notifier.ready(&engine.summary());
         }

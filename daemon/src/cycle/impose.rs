@@ -67,7 +67,7 @@ fn run(
     let n = known.len();
     let plan = Plan::new(start.base.clone(), vec![None; n], &[], None);
     let outcome = Outcome { base: target, edits: vec![Vec::new(); n], keys, conflicts: Vec::new() };
-    transition(context, plan, start.stored, known, &sights, outcome, &mut traces.replaced)
+    transition(context, plan, start.stored, known, &sights, outcome, traces)
 }
 
 /// Looks what a file has, whether or not it is a text.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nbsync_formats::Document;
 
+use super::begun::Before;
 use super::look::parse;
 use super::{Context, LateText, Replica, Unseen, Wait, WaitKind, check_safety};
 use crate::error::chain;
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     pub(super) unseen: Vec<Vec<Unseen>>,
     /// The replica whose editor had not loaded the last writes.
     pub(super) stale: Option<usize>,
+    /// Set if an earlier cycle had begun to write.
+    pub(super) before: Option<Before>,
 }
 
 impl Plan {
@@ -49,7 +52,7 @@ impl Plan {
         unseen.resize(n_replicas, Vec::new());
         let is_first =
             (0..n_replicas).map(|idx| late.is_none_or(|late| late.replica != idx)).collect();
-        Self { base, documents, further: Vec::new(), is_first, unseen, stale: None }
+        Self { base, documents, further: Vec::new(), is_first, unseen, stale: None, before: None }
     }
 
     /// What each replica has, as far as that is known.
@@ -57,7 +60,19 @@ impl Plan {
         let base = |idx: usize| self.base.as_ref().and_then(|base| base.replicas.get(idx));
         let was = |idx| base(idx).map(|it| Arc::clone(&it.document));
         let present = self.documents.iter().enumerate();
-        present.map(|(idx, document)| document.clone().or_else(|| was(idx))).collect()
+        present
+            .map(|(idx, document)| {
+                let ours = || self.ours(idx).map(|it| Arc::clone(it.1));
+                document.clone().or_else(ours).or_else(|| was(idx))
+            })
+            .collect()
+    }
+
+    /// What the editor of a replica has whose text is no edit because of what an earlier cycle had
+    /// begun: what was agreed on, and the text.
+    pub(super) fn ours(&self, idx: usize) -> Option<(&Before, &Arc<dyn Document>)> {
+        let before = self.before.as_ref().filter(|_| self.documents[idx].is_none())?;
+        Some((before, before.ours.get(idx)?.as_ref()?))
     }
 
     /// Takes in what an editor saved into a replica while that was written.
@@ -205,12 +220,19 @@ impl Plan {
     ) {
         let Some(base) = &self.base else { return };
         for &idx in written {
+            let (mut base, mut stored, mut keys) = (base, stored, &outcome.keys[idx]);
+            if let Some((before, document)) = self.ours(idx) {
+                let agreed =
+                    before.base.as_ref().and_then(|base| Some((base, base.replicas.get(idx)?)));
+                // Only of the cells of that the keys are known.
+                let agreed = agreed.filter(|(_, it)| it.document.text() == document.text());
+                let Some((agreed, replica)) = agreed else { continue };
+                (base, stored, keys) = (agreed, before.stored, &replica.keys);
+            }
             let (was, is) = (&base.replicas[idx], &outcome.base.replicas[idx]);
             let document = self.documents[idx].as_ref().unwrap_or(&was.document);
-            let incoming = Incoming::new(
-                (document.notebook(), &outcome.keys[idx]),
-                (is.document.notebook(), &is.keys),
-            );
+            let incoming =
+                Incoming::new((document.notebook(), keys), (is.document.notebook(), &is.keys));
             let Some(incoming) = incoming else { continue };
             // What the editor has is the base, but for what it saved itself.
             let had = if self.documents[idx].is_none() {

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use nbsync_formats::FormatName;
 
+use super::begun::Begun;
 use super::look::lock;
 use super::plan::Plan;
-use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Wait, WaitKind};
+use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Traces, Wait, WaitKind};
 use crate::disk::{Displaced, Expected, Lock, WriteError, WriteOptions, Written};
 use crate::error::{PANICKED, chain, guarded};
 use crate::planted::{Bug, commit_base, is_planted};
@@ -23,16 +24,24 @@ const MAX_ROUNDS: usize = 4;
 pub(super) fn transition(
     context: &Context<'_>,
     mut plan: Plan,
-    before: Option<Digest>,
+    stored_base: Option<Digest>,
     mut known: Vec<Replica>,
     sights: &[Sight],
     mut outcome: Outcome,
-    replaced: &mut Vec<Replaced>,
+    traces: &mut Traces,
 ) -> Result<End, Wait> {
+    let is_edited = |idx: &usize| {
+        let was_edited = plan.before.as_ref().is_some_and(|it| it.from.contains(idx));
+        was_edited || !outcome.edits[*idx].is_empty()
+    };
     let from: Vec<usize> = match plan.stale {
         Some(stale) => vec![stale],
-        None => (0..known.len()).filter(|&idx| !outcome.edits[idx].is_empty()).collect(),
+        None => (0..known.len()).filter(is_edited).collect(),
     };
+    if let Some(before) = &mut plan.before {
+        before.from.clone_from(&from);
+    }
+    let replaced = &mut traces.replaced;
     // What is on disk, as far as is known; `None` where there is no file.
     let mut on_disk: Vec<Option<Digest>> = known
         .iter()
@@ -76,16 +85,27 @@ pub(super) fn transition(
         if is_planted(Bug::CommitBaseFirst) {
             commit_base(context.store, known[0].spec.path.as_str(), &outcome.base);
         }
+        if !writes.is_empty() {
+            let source = &known[0].spec.path;
+            traces.begun = Begun::store(context, source, &outcome, &on_disk, &from, &plan);
+        }
         // What each replica's editor had before these writes.
         let had = plan.present();
+        let bases: Vec<Option<Digest>> = (0..known.len())
+            .map(|idx| match (plan.ours(idx), &plan.before) {
+                (Some((before, _)), _) => before.stored,
+                (None, Some(_)) => stored_base,
+                (None, None) => None,
+            })
+            .collect();
         let mut is_raced = false;
         let mut failed = None;
         for (write, written) in writes.iter().zip(write_all(context, &writes, mode)) {
             let Write { idx, spec, text: _, digest, on_disk: expected } = write;
             let n_replaced = replaced.len();
             let mut replace = |displaced, fate| {
-                let document = had[*idx].clone();
-                replaced.push(Replaced { replica: *idx, displaced, document, fate });
+                let (base, document) = (bases[*idx], had[*idx].clone());
+                replaced.push(Replaced { replica: *idx, displaced, base, document, fate });
             };
             let pending = Fate::Pending(expected.unwrap_or(*digest));
             let pending = if is_planted(Bug::ForgetRaceOnFailure) { Fate::Merged } else { pending };
@@ -169,9 +189,13 @@ pub(super) fn transition(
     // wrote nothing: the next one would find all of them edited.
     let notebook = known[0].spec.path.as_str();
     if context.write {
-        guarded(notebook, || plan.note_unseen(context, before, &outcome, &to));
+        guarded(notebook, || plan.note_unseen(context, stored_base, &outcome, &to));
     }
-    let mut edits = outcome.edits;
+    let told = plan.before.as_ref().and_then(|it| it.edits(&outcome.base));
+    let (before, mut edits) = match told {
+        Some((before, edits)) => (Some(before), edits),
+        None => (plan.base.clone(), outcome.edits),
+    };
     if let Some(stale) = plan.stale {
         // What the others have is older than this save.
         for (idx, edits) in edits.iter_mut().enumerate() {
@@ -189,7 +213,7 @@ pub(super) fn transition(
     Ok(End::Synced(Box::new(Synced {
         replicas: known,
         base: Arc::new(outcome.base),
-        before: plan.base,
+        before,
         stored,
         written_at,
         from,

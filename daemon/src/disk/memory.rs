@@ -79,7 +79,14 @@ impl MemoryDisk {
     fn look(&self, path: &Utf8Path) -> Result<(), Obstacle> {
         self.check(path)?;
         let observer = self.alive()?.looks.clone();
-        Ok(observer.map_or(Ok(()), |it| it.before(path))?)
+        observer.map_or(Ok(()), |it| it.before(path)).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> Obstacle {
+        if Crashed::is(&error) {
+            self.shared().crashed = true;
+        }
+        error.into()
     }
 
     /// A number that grows with every change.
@@ -100,13 +107,7 @@ impl MemoryDisk {
     fn before(&self, step: Step, path: &Utf8Path) -> Result<(), Obstacle> {
         let observer = self.alive()?.observer.clone();
         let Some(observer) = observer else { return Ok(()) };
-        observer.before(step, path).map_err(|error| {
-            let inner = error.get_ref();
-            if inner.and_then(|it| it.downcast_ref::<Crashed>()).is_some() {
-                self.shared().crashed = true;
-            }
-            error.into()
-        })
+        observer.before(step, path).map_err(|error| self.failed(error))
     }
 
     fn check(&self, path: &Utf8Path) -> Result<(), Obstacle> {

@@ -63,6 +63,13 @@ where
 #[error("the process was ended here by a test")]
 pub struct Crashed;
 
+impl Crashed {
+    /// Whether an error is this.
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Self>)
+    }
+}
+
 /// Fails at chosen steps, counted from 1.
 #[derive(Debug, Default)]
 pub struct Faults {

@@ -28,6 +28,11 @@ const SOON: Duration = Duration::from_secs(1);
 impl Engine {
     pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, traces: Traces) {
         self.remember(source, &job, traces.replaced);
+        if let Some(pairing) = self.pairings.get_mut(source)
+            && let Some(begun) = traces.begun
+        {
+            pairing.begun = Some(begun);
+        }
         let now = job.now;
         match end {
             End::Unchanged(replicas) => {
@@ -59,6 +64,9 @@ impl Engine {
                 self.wait(source, job, wait);
             }
             End::SourceGone => self.source_gone(source, job.due, now),
+        }
+        if self.pairings.get(source).is_none_or(|it| it.state != NotebookState::Pending) {
+            self.unscanned.remove(source);
         }
     }
 
@@ -159,6 +167,7 @@ impl Engine {
         }
         pairing.conflict = reason;
         pairing.agree();
+        pairing.begun = None;
         pairing.replicas = synced.replicas;
         pairing.unseen = synced.unseen;
         pairing.is_complete = true;

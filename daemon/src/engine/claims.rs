@@ -234,6 +234,8 @@ impl Engine {
             Some(file) => Some(file.format),
             None if is_there => {
                 detect_one(self.parts.disk.as_ref(), &absolute, self.parts.config.max_size, false)
+                    .ok()
+                    .flatten()
                     .map(|(format, _)| format)
             }
             None => {

@@ -142,12 +142,17 @@ impl Engine {
         let formats = self.detect(&new);
         let mut found: Vec<(Utf8PathBuf, (FormatName, Said))> = Vec::new();
         for (path, format) in new.into_iter().zip(formats) {
-            if let Some(format) = format {
-                self.plain.remove(&path);
-                found.push((path, format));
-            } else {
-                let stamp = stamps.get(&path).copied().flatten();
-                self.plain.insert(path, stamp);
+            match format {
+                Ok(Some(format)) => {
+                    self.plain.remove(&path);
+                    found.push((path, format));
+                }
+                Ok(None) => {
+                    let stamp = stamps.get(&path).copied().flatten();
+                    self.plain.insert(path, stamp);
+                }
+                // The next walk asks again.
+                Err(err) => tracing::debug!("{}", chain(&err)),
             }
         }
         if self.parts.config.layout == Layout::Sibling {
@@ -185,7 +190,7 @@ impl Engine {
 
     /// Returns the format of each file and what it says about pairs, `None` for files
     /// that are no notebooks.
-    pub(super) fn detect(&mut self, paths: &[Utf8PathBuf]) -> Vec<Option<(FormatName, Said)>> {
+    pub(super) fn detect(&mut self, paths: &[Utf8PathBuf]) -> Vec<Detected> {
         let mut needs_language = |path: &Utf8PathBuf| {
             let absolute = self.parts.tree.absolute(path);
             let config = self.jupytext.of_folder(absolute.parent().unwrap_or(&absolute));
@@ -202,15 +207,15 @@ impl Engine {
                 let Some(path) = paths.get(idx) else { break found };
                 let absolute = tree.absolute(path);
                 let detect = || detect_one(disk, &absolute, max_size, needs_language[idx]);
-                if let Some(found_one) = guarded(path.as_str(), detect).flatten() {
-                    found.push((idx, found_one));
+                if let Some(detected) = guarded(path.as_str(), detect) {
+                    found.push((idx, detected));
                 }
             }
         };
-        let mut res = vec![None; paths.len()];
+        let mut res: Vec<Detected> = paths.iter().map(|_| Ok(None)).collect();
         if paths.len() < super::work::SIDE_BY_SIDE {
             for (idx, format) in work() {
-                res[idx] = Some(format);
+                res[idx] = format;
             }
             return res;
         }
@@ -219,7 +224,7 @@ impl Engine {
             let threads: Vec<_> = (0..n_threads).map(|_| scope.spawn(work)).collect();
             for thread in threads {
                 for (idx, format) in thread.join().unwrap_or_default() {
-                    res[idx] = Some(format);
+                    res[idx] = format;
                 }
             }
         });
@@ -329,6 +334,9 @@ pub(super) fn is_in_workdir(path: &Utf8Path) -> bool {
     path.parent().is_some_and(|folder| folder.ends_with(WORKDIR))
 }
 
+/// The format of a file and what it says about pairs; `None` if it is no notebook.
+pub(super) type Detected = Result<Option<(FormatName, Said)>, ReadError>;
+
 /// Returns the format of a file and what it says about pairs, `None` if it is no
 /// notebook.
 ///
@@ -338,7 +346,7 @@ pub(super) fn detect_one(
     path: &Utf8Path,
     max_size: u64,
     needs_language: bool,
-) -> Option<(FormatName, Said)> {
+) -> Detected {
     // A file that can only be a notebook is one even while it is broken, so
     // that the status can say so.
     let owned = FormatName::ALL
@@ -347,19 +355,21 @@ pub(super) fn detect_one(
     let text = match disk.read(path, max_size, Lock::None) {
         Ok(contents) => String::from_utf8_lossy(&contents.bytes).into_owned(),
         Err(err) => {
-            if !matches!(err, ReadError::Absent { .. }) {
-                tracing::debug!("{}", chain(&err));
-            }
-            return Some((owned?, Said::default()));
+            return match owned {
+                Some(format) => Ok(Some((format, Said::default()))),
+                None if matches!(err, ReadError::Absent { .. }) => Ok(None),
+                None => Err(err),
+            };
         }
     };
-    let format = owned.or_else(|| nbsync_formats::detect(path.file_name()?, &text))?;
+    let detected = owned.or_else(|| nbsync_formats::detect(path.file_name()?, &text));
+    let Some(format) = detected else { return Ok(None) };
     let says_something = needs_language || text.contains("jupytext");
     if format == FormatName::Marimo || !says_something {
-        return Some((format, Said::default()));
+        return Ok(Some((format, Said::default())));
     }
     let parsed = nbsync_formats::format(format).parse(text.into(), extension(path));
     // A broken one is asked again once it is mended.
     let said = parsed.map(|document| Said::of(document.notebook())).unwrap_or_default();
-    Some((format, said))
+    Ok(Some((format, said)))
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use tokio::sync::oneshot;
 
 use super::Engine;
@@ -212,11 +212,18 @@ impl Engine {
 
     /// Whether something below the paths is about to be looked at.
     pub(crate) fn is_busy(&self, paths: &[Utf8PathBuf], now: Instant) -> bool {
-        self.due.iter().any(|(source, due)| {
+        self.due.keys().any(|source| {
+            self.is_due_soon(source, now)
+                && self.pairings.get(source).is_some_and(|pairing| pairing.is_below(paths))
+        })
+    }
+
+    /// Whether a pairing is about to be looked at.
+    pub(super) fn is_due_soon(&self, source: &Utf8Path, now: Instant) -> bool {
+        self.due.get(source).is_some_and(|due| {
             // What the disk refuses may take long.
             let is_soon = due.last != Some(WaitKind::Refused) && due.at <= now + MAX_DUE;
-            (due.at <= now || is_soon)
-                && self.pairings.get(source).is_some_and(|pairing| pairing.is_below(paths))
+            due.at <= now || is_soon
         })
     }
 

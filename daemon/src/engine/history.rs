@@ -12,7 +12,7 @@ use nbsync_formats::Document;
 use super::Engine;
 use super::pairing::Due;
 use super::work::{ACCIDENTS, Job};
-use crate::cycle::{End, Fate, LateText, Replaced, Start, cycle};
+use crate::cycle::{Begun, End, Fate, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::{chain, guarded};
 use crate::planted::{Bug, is_planted};
@@ -358,9 +358,10 @@ impl Engine {
         let ended = self.ended.values().map(|it| &it.pairing);
         let all: Vec<_> = self.pairings.values().chain(ended).collect();
         let bases = all.iter().filter_map(|pairing| pairing.base);
+        let begun = all.iter().flat_map(|it| it.begun.iter().flat_map(Begun::texts));
         let loaded = all.iter().flat_map(|pairing| pairing.unseen.iter().flatten());
         let late = self.displaced.iter().filter_map(|late| late.base);
-        let live = bases.chain(loaded.map(|it| it.base)).chain(late).collect();
+        let live = bases.chain(begun).chain(loaded.map(|it| it.base)).chain(late).collect();
         let keep = self.parts.config.history;
         let now_ms = self.now_ms();
         self.archive.collect(keep, live, now_ms);
@@ -399,6 +400,7 @@ impl Engine {
             replicas: &replicas,
             base: Some(Arc::clone(&base)),
             stored: None,
+            begun: None,
             is_complete: false,
             touched: &all,
             waited: &ACCIDENTS,
@@ -417,6 +419,7 @@ impl Engine {
             replicas: replicas.clone(),
             base: Some(Arc::clone(&base)),
             stored,
+            begun: None,
             is_complete: false,
             touched: all,
             waited: ACCIDENTS.to_vec(),
@@ -471,7 +474,7 @@ impl Engine {
                 source: source.to_owned(),
                 replica: it.replica,
                 displaced: it.displaced,
-                base: job.stored,
+                base: it.base.or(job.stored),
                 document: it.document,
                 given_back: None,
             };

@@ -11,7 +11,7 @@ use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
 use super::fights::Stopped;
 use crate::config::Config;
-use crate::cycle::{Replica, Unseen, WaitKind};
+use crate::cycle::{Begun, Records, Replica, Unseen, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadable};
 use crate::sync::Digest;
@@ -26,6 +26,8 @@ pub(crate) struct Pairing {
     pub(crate) replicas: Vec<Replica>,
     /// Where the store has its base.
     pub(crate) base: Option<Digest>,
+    /// What a cycle had begun to write that did not come to its end.
+    pub(crate) begun: Option<Begun>,
     /// Whether it has all the replicas that the configuration wants.
     pub(crate) is_complete: bool,
     /// Whether the replicas agree.
@@ -64,6 +66,7 @@ impl Pairing {
         Self {
             replicas: owned.into_iter().map(replica).collect(),
             base: None,
+            begun: None,
             is_complete: false,
             state: NotebookState::Pending,
             reason: None,
@@ -226,6 +229,8 @@ const MAX_BACK_OFF: Duration = Duration::from_mins(1);
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PairingRecord {
     base: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun: Option<Begun>,
     /// The configuration for which the pairing has all replicas.
     complete_for: String,
     #[serde(default)]
@@ -274,6 +279,7 @@ impl PairingRecord {
         });
         Some(Self {
             base: pairing.base?,
+            begun: pairing.begun.clone(),
             complete_for: if pairing.is_complete { wanted(config) } else { String::new() },
             conflict: pairing.conflict.clone(),
             conflicts: pairing.conflicts.clone(),
@@ -308,6 +314,7 @@ impl PairingRecord {
         let mut pairing = Pairing {
             replicas,
             base: Some(self.base),
+            begun: self.begun,
             is_complete: self.complete_for == wanted(config),
             state: NotebookState::Synced,
             reason: None,
@@ -325,6 +332,20 @@ impl PairingRecord {
         };
         pairing.agree();
         Some(pairing)
+    }
+}
+
+/// The records of all pairings, for cycles.
+pub(super) struct AllRecords<'a> {
+    pub(super) pairings: &'a BTreeMap<Utf8PathBuf, Pairing>,
+    pub(super) files: &'a BTreeMap<Utf8PathBuf, File>,
+    pub(super) config: &'a Config,
+}
+
+impl Records for AllRecords<'_> {
+    fn record(&self, source: &Utf8Path, begun: &Begun) -> Option<Vec<u8>> {
+        let record = PairingRecord::of(self.pairings.get(source)?, self.files, self.config)?;
+        serde_json::to_vec(&PairingRecord { begun: Some(begun.clone()), ..record }).ok()
     }
 }
 

@@ -184,6 +184,7 @@ impl Engine {
             replicas: pairing.replicas.clone(),
             base,
             stored: pairing.base,
+            begun: None,
             is_complete: pairing.is_complete,
             waited: Vec::new(),
             touched: Vec::new(),

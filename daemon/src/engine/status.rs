@@ -1,5 +1,7 @@
 //! Tells the state of everything.
 
+use std::time::Instant;
+
 use camino::Utf8PathBuf;
 
 use super::{Engine, gather};
@@ -73,9 +75,13 @@ impl Engine {
         parts.join(", ")
     }
 
-    /// Whether the first scan is under way.
-    pub(crate) fn is_scanning(&self) -> bool {
+    /// Whether the first scan is done, and [`ready`](Self::ready) has not been called.
+    ///
+    /// An editor that saves all the time may have its notebook due for ever; that is
+    /// waited for only once.
+    pub(crate) fn has_scanned(&self, now: Instant) -> bool {
         self.state == DaemonState::Scanning
+            && !self.unscanned.iter().any(|source| self.is_due_soon(source, now))
     }
 
     /// Says that the first scan is done.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
-use super::pairing::Due;
-use crate::cycle::{Context, Replica, Start, Unseen, WaitKind, cycle};
+use super::pairing::{AllRecords, Due};
+use crate::cycle::{Begun, Context, Replica, Start, Unseen, WaitKind, cycle};
 use crate::error::{PANICKED, chain};
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
@@ -159,6 +159,7 @@ impl Engine {
                 }
                 ends
             });
+            drop(context);
             let mut ends = ends;
             done += portion.len();
             for (source, job) in jobs {
@@ -179,6 +180,8 @@ impl Engine {
     }
 
     pub(super) fn context(&self) -> Context<'_> {
+        let (pairings, files) = (&self.pairings, &self.files);
+        let records = AllRecords { pairings, files, config: &self.parts.config };
         Context {
             disk: self.parts.disk.as_ref(),
             store: self.parts.store.as_ref(),
@@ -188,6 +191,7 @@ impl Engine {
             durable: true,
             threads: self.threads,
             notary: self.notary.as_ref().filter(|_| self.parts.config.trust),
+            records: Some(Box::new(records)),
         }
     }
 
@@ -207,6 +211,7 @@ impl Engine {
         let base = self.bases.get(source);
         let pairing = self.pairings.get(source)?;
         let (stored, is_complete) = (pairing.base, pairing.is_complete);
+        let begun = pairing.begun.clone();
         let touched = due.touched.iter().copied().collect();
         let waited = ACCIDENTS.into_iter().filter(|it| due.has_waited(*it, now)).collect();
         let unseen = pairing.unseen.clone();
@@ -216,6 +221,7 @@ impl Engine {
             replicas,
             base,
             stored,
+            begun,
             is_complete,
             touched,
             waited,
@@ -237,6 +243,7 @@ pub(super) struct Job {
     pub(super) replicas: Vec<Replica>,
     pub(super) base: Option<Arc<Base>>,
     pub(super) stored: Option<Digest>,
+    pub(super) begun: Option<Begun>,
     pub(super) is_complete: bool,
     pub(super) touched: Vec<usize>,
     pub(super) waited: Vec<WaitKind>,
@@ -251,6 +258,7 @@ impl Job {
             replicas: &self.replicas,
             base: self.base.clone(),
             stored: self.stored,
+            begun: self.begun.as_ref(),
             is_complete: self.is_complete,
             touched: &self.touched,
             waited: &self.waited,

@@ -14,6 +14,7 @@ mod audit;
 pub(crate) mod cells;
 mod check;
 mod cut;
+mod exhaust;
 mod invariant;
 pub(crate) mod rng;
 mod script;
@@ -28,6 +29,7 @@ pub(crate) mod world;
 #[cfg(test)]
 pub(crate) use self::actors::litter;
 pub use self::cut::shorten;
+pub use self::exhaust::{Scenario, Trouble, scenarios};
 pub use self::invariant::Invariant;
 pub use self::script::Script;
 pub use self::sim::{Failure, Tally, simulate, simulate_with_trace};

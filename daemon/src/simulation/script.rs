@@ -60,7 +60,10 @@ pub(crate) enum What {
     Suspend,
     /// A file is rewritten with what it holds.
     Touch,
+    /// Some time passes.
     Pass,
+    /// A second passes; only in scenarios.
+    Settle,
 }
 
 /// How often each comes.

@@ -10,6 +10,7 @@ use nbsync_formats::{Carry, FormatName, Notebook};
 
 use super::actors::{Editors, Shared, Slow, Way};
 use super::audit::{Audit, audit};
+use super::exhaust::Counting;
 use super::invariant::{Invariant, Violation, ensure};
 use super::rng::Rng;
 use super::script::{Act, Script, What};
@@ -33,6 +34,8 @@ pub struct Tally {
     pub late: usize,
     /// Steps of writes of the daemon.
     pub steps: usize,
+    /// Calls to the file system and the store, where they are counted.
+    pub calls: usize,
 }
 
 /// A run in which an invariant did not hold.
@@ -59,7 +62,17 @@ pub fn simulate_with_trace(script: &Script) -> Result<(Tally, Vec<String>), Box<
 }
 
 pub(super) fn run(script: &Script, traced: bool) -> Result<(Tally, Vec<String>), Box<Failure>> {
+    run_with(script, traced, None)
+}
+
+/// Runs a script, and counts calls if `trouble` says which of them goes wrong.
+pub(super) fn run_with(
+    script: &Script,
+    traced: bool,
+    trouble: Option<Counting>,
+) -> Result<(Tally, Vec<String>), Box<Failure>> {
     let mut sim = Sim::new(script, traced);
+    sim.trouble = trouble;
     let end = catch_unwind(AssertUnwindSafe(|| sim.run(script)));
     let trace = || {
         let mut trace = sim.editors().trace.clone().unwrap_or_default();
@@ -75,6 +88,7 @@ pub(super) fn run(script: &Script, traced: bool) -> Result<(Tally, Vec<String>),
             tally.saves = sim.editors().n_saves;
             tally.faults = *sim.n_faults.lock().unwrap_or_else(PoisonError::into_inner);
             tally.steps = sim.audit().n_steps;
+            tally.calls = sim.world.calls().n();
             return Ok((tally, trace()));
         }
         Ok(Err(violation)) => violation,
@@ -106,6 +120,8 @@ pub(super) struct Sim {
     has_new: bool,
     n_faults: Arc<Mutex<usize>>,
     tally: Tally,
+    /// Which call goes wrong, if calls are counted.
+    trouble: Option<Counting>,
 }
 
 impl Sim {
@@ -127,6 +143,7 @@ impl Sim {
             has_new: false,
             n_faults: Arc::default(),
             tally: Tally::default(),
+            trouble: None,
         };
         sim.editors().rng = Rng(script.start ^ 1);
         let n_notebooks = if sim.rng.one_in(3) { 2 } else { 1 };
@@ -168,7 +185,17 @@ impl Sim {
     }
 
     fn run(&mut self, script: &Script) -> Result<(), Violation> {
-        self.world.start();
+        if let Some(trouble) = self.trouble {
+            if !script.is_empty() {
+                self.world.start();
+                self.world.run(QUIET);
+            }
+            self.world.calls().count(trouble);
+            self.world.count_looks();
+        }
+        if self.world.engine.is_none() {
+            self.world.start();
+        }
         for act in &script.acts {
             self.act(*act)?;
             self.audit().check()?;
@@ -276,6 +303,7 @@ impl Sim {
                 self.world.set_time(self.world.now() + Duration::from_hours(2));
             }
             What::Touch => self.editors().touch(),
+            What::Settle => return self.pass(Duration::from_secs(1)),
             What::Pass => {
                 let waits = [0, 1, 30, 100, 600, 2500, 7000];
                 let wait = Duration::from_millis(*self.rng.pick(&waits));
@@ -416,11 +444,19 @@ impl Sim {
         self.crash();
         let wait = Duration::from_millis(*self.rng.pick(&[0, 1, 100, 2500]));
         self.pass(wait)?;
-        self.log(|| "power cut".to_owned());
+        self.end_power()
+    }
+
+    fn end_process(&mut self) {
         self.tally.crashes += 1;
         self.world.engine = None;
         self.forget_late();
         self.world.stop_interfering();
+    }
+
+    fn end_power(&mut self) -> Result<(), Violation> {
+        self.log(|| "power cut".to_owned());
+        self.end_process();
         self.has_cut_power = true;
         let mut rng = self.rng.clone();
         self.world.disk.cut_power(&mut |n| rng.below(n));
@@ -455,11 +491,12 @@ impl Sim {
                 self.world.step();
                 if self.world.store.is_gone.load(Ordering::SeqCst) {
                     self.log(|| "crashed".to_owned());
-                    self.tally.crashes += 1;
-                    self.world.engine = None;
-                    self.forget_late();
-                    self.world.stop_interfering();
-                    self.audit().check_texts(&self.world.disk, &self.editors)?;
+                    if self.world.calls().is_power_cut() {
+                        self.end_power()?;
+                    } else {
+                        self.end_process();
+                        self.audit().check_texts(&self.world.disk, &self.editors)?;
+                    }
                 }
             }
             let slow = self.slow.iter().map(|(at, _)| *at).min();
@@ -478,7 +515,7 @@ impl Sim {
     fn deliver(&mut self) {
         let new = self.world.events();
         for event in new {
-            if self.rng.one_in(20) {
+            if self.trouble.is_none() && self.rng.one_in(20) {
                 continue;
             }
             if self.rng.one_in(10) {
@@ -532,6 +569,7 @@ impl Sim {
         self.rng = Rng(seed ^ 2);
         self.editors().rng = Rng(seed ^ 3);
         self.pass(Duration::from_secs(1))?;
+        self.world.calls().stop();
         self.world.stop_interfering();
         self.world.disk.observe_looks(None);
         self.world.store.inner.set_failing(false);
@@ -553,7 +591,9 @@ impl Sim {
             // New files are found without an event too, in time.
             self.log(|| "end, without an event".to_owned());
             self.world.events();
-            let time = if self.has_new { Duration::from_mins(12) } else { QUIET * 6 };
+            // So is what could not be read.
+            let is_new = self.has_new || self.trouble.is_some();
+            let time = if is_new { Duration::from_mins(12) } else { QUIET * 6 };
             self.world.run(time);
         }
         self.audit().check()?;

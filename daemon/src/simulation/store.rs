@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::exhaust::Calls;
+use crate::disk::Crashed;
 use crate::store::{Batch, Collected, HistoryEntry, Keep, MemoryStore, Store, StoreError};
 use crate::sync::Digest;
 
@@ -15,14 +17,21 @@ pub(crate) struct SimStore {
     pub(crate) n_writes: Arc<AtomicUsize>,
     /// Storing or loading a text with this in it panics.
     pub(crate) poison: Arc<Mutex<Option<String>>>,
+    /// Calls of it, and of the disk.
+    pub(crate) calls: Arc<Mutex<Calls>>,
 }
 
 impl SimStore {
     fn alive(&self) -> Result<&MemoryStore, StoreError> {
+        let call = self.calls.lock().unwrap().before(None);
+        if call.as_ref().is_err_and(Crashed::is) {
+            self.is_gone.store(true, Ordering::SeqCst);
+        }
         if self.is_gone.load(Ordering::SeqCst) {
             let source = std::io::Error::other("the process is gone");
             return Err(StoreError::Io { path: "memory".into(), source });
         }
+        call.map_err(|source| StoreError::Io { path: "memory".into(), source })?;
         Ok(&self.inner)
     }
 

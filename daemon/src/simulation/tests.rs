@@ -1,7 +1,7 @@
 //! Seeds, those that once failed among them.
 
 use super::script::Script;
-use super::{Failure, simulate, simulate_with_trace};
+use super::{Failure, Trouble, scenarios, simulate, simulate_with_trace};
 
 #[track_caller]
 fn passes(seed: u64) {
@@ -15,6 +15,36 @@ fn passes(seed: u64) {
 fn nothing_is_lost_whatever_happens() {
     // `cargo run --release -p nbsync-simulation -- simulate` runs many more.
     (0..150).for_each(passes);
+}
+
+/// Seeds that once failed.
+const FAILED: [u64; 3] = [
+    // What was written of a torn save counted as an edit, and the whole save came to nothing.
+    2438, // The first part of a source, at first sight.
+    2284, // A cell marker as the text of a cell.
+    1716,
+];
+
+#[test]
+fn what_once_failed_holds() {
+    FAILED.into_iter().for_each(passes);
+}
+
+/// Every call of a save goes wrong; `cargo run --release -p nbsync-simulation -- exhaust` has
+/// more of them.
+#[test]
+fn nothing_is_lost_whatever_call_goes_wrong() {
+    let scenario = scenarios(1).into_iter().find(|it| it.name == "save").unwrap();
+    let n_calls = scenario.n_calls().unwrap();
+    assert!(20 < n_calls, "{n_calls}");
+    for n in 1..=n_calls {
+        for trouble in Trouble::ALL {
+            if let Err(failure) = scenario.run(n, trouble) {
+                let Failure { invariant, what, .. } = *failure;
+                panic!("call {n}, {trouble:?}: {invariant}: {what}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,20 +11,21 @@ use nbsync_formats::FormatName;
 use tokio::sync::oneshot;
 
 use super::cells;
+use super::exhaust::Calls;
 use super::store::SimStore;
 use super::tree::MemoryTree;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Call, Command, Reply};
 use crate::dirs::Dirs;
-use crate::disk::{MemoryDisk, Stamp, Step};
+use crate::disk::{Crashed, MemoryDisk, Stamp, Step};
 use crate::engine::{Engine, Parts};
 use crate::git::GitOperation;
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::pairing::extension;
 use crate::watch::{WatchError, WatchEvent, WatchMode, Watcher, is_ignored_name};
 
-pub(crate) const ROOT: &str = "/root";
+pub(crate) const ROOT: &str = "/w";
 
 /// Longer than anything that the engine waits for, but for walks.
 pub(crate) const QUIET: Duration = Duration::from_secs(30);
@@ -59,7 +60,7 @@ impl World {
         let start = Instant::now();
         let disk = MemoryDisk::new(ROOT);
         // So that there is a root.
-        disk.save("/root/readme.md".into(), b"");
+        disk.save("/w/readme.md".into(), b"");
         let world = Self {
             disk,
             store: SimStore::default(),
@@ -94,8 +95,10 @@ impl World {
     fn observe(&self) {
         let (steps, interference) = (Arc::clone(&self.steps), Arc::clone(&self.interference));
         let auditor = Arc::clone(&self.auditor);
+        let store = self.store.clone();
         self.disk.restart(Some(Arc::new(move |step, path: &Utf8Path| {
             steps.lock().unwrap().push((step, path.to_owned()));
+            called(&store, Some(step))?;
             if let Some(auditor) = auditor.lock().unwrap().as_mut() {
                 auditor(step, path)?;
             }
@@ -128,6 +131,17 @@ impl World {
         *self.interference.lock().unwrap() = None;
     }
 
+    /// Has looks at files and folders count as calls.
+    pub(crate) fn count_looks(&self) {
+        let store = self.store.clone();
+        self.disk.observe_looks(Some(Arc::new(move |_: &Utf8Path| called(&store, None))));
+    }
+
+    /// The calls of the daemon.
+    pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.store.calls.lock().unwrap()
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
     }
@@ -154,6 +168,9 @@ impl World {
     pub(crate) fn start(&mut self) {
         self.store.is_gone.store(false, Ordering::SeqCst);
         self.observe();
+        if self.calls().is_counting() {
+            self.count_looks();
+        }
         self.watched.lock().unwrap().clear();
         self.n_changes = 0;
         let reports = Arc::clone(&self.reports);
@@ -215,15 +232,9 @@ impl World {
         let now = self.now();
         let engine = self.engine();
         engine.step(now);
-        if engine.is_scanning() && !engine.is_busy(&[], now) {
+        if engine.has_scanned(now) {
             engine.ready(0);
         }
-    }
-
-    /// How many of the steps since the last [`forget`](Self::forget) gave a file a new text.
-    pub(crate) fn n_written(&self) -> usize {
-        let steps = self.steps.lock().unwrap();
-        steps.iter().filter(|(step, _)| matches!(step, Step::Exchange | Step::Place)).count()
     }
 
     /// Returns what a watcher would say of the changes since the last call.
@@ -345,6 +356,15 @@ impl World {
         self.disk.files().iter().any(|(_, bytes)| has(bytes))
             || history.any(|it| store.blob(it.version.digest).unwrap().is_some_and(|it| has(&it)))
     }
+}
+
+/// Counts a call of the disk, which may go wrong.
+fn called(store: &SimStore, step: Option<Step>) -> io::Result<()> {
+    let called = store.calls.lock().unwrap().before(step);
+    if called.as_ref().is_err_and(Crashed::is) {
+        store.is_gone.store(true, Ordering::SeqCst);
+    }
+    called
 }
 
 /// The replicas of a notebook, the source first.

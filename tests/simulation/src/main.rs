@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "this is what it is for")]
 
+mod exhaust;
 mod parallel;
 mod plain;
 mod planner;
@@ -16,6 +17,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 enum Command {
     Simulate(simulate::Args),
+    Exhaust(exhaust::Args),
     Planner(planner::Args),
     Teeth(teeth::Args),
 }
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let is_fine = match Command::parse() {
         Command::Simulate(args) => simulate::run(&args),
+        Command::Exhaust(args) => exhaust::run(&args),
         Command::Planner(args) => planner::run(&args),
         Command::Teeth(args) => teeth::run(&args),
     };

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> bool {
             println!("    {line}");
         }
     }
-    let Tally { saves, faults, crashes, late, steps } = total.tally;
+    let Tally { saves, faults, crashes, late, steps, .. } = total.tally;
     println!(
         "simulation: {} seeds, {saves} saves ({late} too late), {faults} faults, {crashes} crashes, {steps} steps, lost = {}, {} s",
         total.n_runs,
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> bool {
     total.failures.is_empty()
 }
 
-fn add(sum: &mut Tally, tally: Tally) {
+pub(crate) fn add(sum: &mut Tally, tally: Tally) {
     sum.saves += tally.saves;
     sum.faults += tally.faults;
     sum.crashes += tally.crashes;

@@ -6,8 +6,8 @@ use crate::disk::Faults;
 const OLD: &[u8] = b"old";
 
 fn disk() -> (MemoryDisk, Utf8PathBuf) {
-    let disk = MemoryDisk::new("/root");
-    let path = Utf8PathBuf::from("/root/d/a.py");
+    let disk = MemoryDisk::new("/w");
+    let path = Utf8PathBuf::from("/w/d/a.py");
     disk.save(&path, OLD);
     (disk, path)
 }
@@ -29,23 +29,23 @@ fn the_replaced_text_waits() {
     assert_eq!(disk.stamp(&path).unwrap().unwrap(), written.stamp);
     let displaced = written.displaced.unwrap();
     assert_eq!(disk.bytes(&displaced.path).unwrap(), OLD);
-    assert_eq!(list(&disk, "/root/d"), ["__marimo__", "a.py"]);
-    assert_eq!(disk.recover("/root/d".into()).unwrap(), std::slice::from_ref(&displaced));
+    assert_eq!(list(&disk, "/w/d"), ["__marimo__", "a.py"]);
+    assert_eq!(disk.recover("/w/d".into()).unwrap(), std::slice::from_ref(&displaced));
     assert_eq!(disk.discard(&displaced).unwrap(), Late::Unchanged);
     assert_eq!(disk.discard(&displaced).unwrap(), Late::Gone);
-    assert_eq!(list(&disk, "/root/d"), ["a.py"]);
+    assert_eq!(list(&disk, "/w/d"), ["a.py"]);
 }
 
 #[test]
 fn shadows_are_found_again_where_they_were() {
     let (disk, _) = disk();
-    let workdir = disk.create_workdir("/root/d".into()).unwrap();
+    let workdir = disk.create_workdir("/w/d".into()).unwrap();
     let shadow = workdir.join("a.percent.py");
     let options = WriteOptions { mode: 0o600, ..WriteOptions::default() };
     let written = disk.write(&shadow, OLD, Expected::Absent, options).unwrap();
     assert_eq!(written.stamp.mode, 0o600);
     write(&disk, &shadow, b"new").unwrap();
-    let found = disk.recover("/root/d".into()).unwrap();
+    let found = disk.recover("/w/d".into()).unwrap();
     assert_eq!(found.iter().map(|it| &it.origin).collect::<Vec<_>>(), [&shadow]);
 }
 
@@ -79,12 +79,12 @@ fn a_late_writer_is_found_in_the_displaced_file() {
 #[test]
 fn folders_come_and_go_with_their_files() {
     let (disk, path) = disk();
-    assert!(matches!(disk.read("/root/d".into(), 9, Lock::None), Err(ReadError::NotAFile { .. })));
-    disk.rename("/root/d".into(), "/root/e".into());
-    assert_eq!(disk.list("/root/d".into()).unwrap(), None);
-    assert_eq!(disk.bytes("/root/e/a.py".into()).unwrap(), OLD);
-    disk.delete("/root/e".into());
-    assert_eq!(disk.list("/root".into()).unwrap().unwrap(), []);
+    assert!(matches!(disk.read("/w/d".into(), 9, Lock::None), Err(ReadError::NotAFile { .. })));
+    disk.rename("/w/d".into(), "/w/e".into());
+    assert_eq!(disk.list("/w/d".into()).unwrap(), None);
+    assert_eq!(disk.bytes("/w/e/a.py".into()).unwrap(), OLD);
+    disk.delete("/w/e".into());
+    assert_eq!(disk.list("/w".into()).unwrap().unwrap(), []);
     assert_eq!(disk.stamp(&path).unwrap(), None);
     assert!(matches!(disk.stamp("/else".into()), Err(ReadError::Outside { .. })));
 }
@@ -103,10 +103,10 @@ fn nothing_is_lost_wherever_the_process_ends() {
         disk.restart(None);
         let now = disk.read(&path, 9, Lock::None).unwrap().bytes;
         assert!([OLD, b"new"].contains(&&now[..]), "{n}: {now:?}");
-        disk.recover("/root/d".into()).unwrap();
+        disk.recover("/w/d".into()).unwrap();
         let files = disk.files();
         assert!(files.iter().any(|(_, it)| it == OLD), "{n}: {files:?}");
-        assert_eq!(list(&disk, "/root/d").last().unwrap(), "a.py", "{n}");
+        assert_eq!(list(&disk, "/w/d").last().unwrap(), "a.py", "{n}");
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::world::{QUIET, World, replicas};
+use super::world::{QUIET, World, at, replicas};
 use crate::disk::{Crashed, Step};
-use crate::report::NotebookState;
+use crate::report::{DaemonState, NotebookState};
 use crate::simulation::litter;
 
 const ENOSPC: i32 = 28;
@@ -96,6 +96,25 @@ fn failing_store_does_not_stop_edits() {
     world.check_state("a.py", NotebookState::Synced);
 }
 
+/// Ends the process at some step of a write. Returns whether there was one.
+fn crash_at(world: &mut World, n: usize, time: Duration) -> bool {
+    let mut left = n;
+    let is_gone = Arc::clone(&world.store.is_gone);
+    world.interfere(move |_, _| {
+        if left == 0 {
+            is_gone.store(true, Ordering::SeqCst);
+            return Err(io::Error::other(Crashed));
+        }
+        left -= 1;
+        Ok(())
+    });
+    world.run(time);
+    let has_crashed = world.store.is_gone.load(Ordering::SeqCst);
+    world.engine = None;
+    world.stop_interfering();
+    has_crashed
+}
+
 /// The process ends at each step of each write in turn.
 #[test]
 fn crash_at_any_step_loses_nothing() {
@@ -104,20 +123,7 @@ fn crash_at_any_step_loses_nothing() {
         let [source, ipynb, _] = replicas("a.py");
         world.edit(&source, "x = 10 | y = 2");
         world.edit(&ipynb, "x = 1 | y = 20");
-        let mut left = n;
-        let is_gone = Arc::clone(&world.store.is_gone);
-        world.interfere(move |_, _| {
-            if left == 0 {
-                is_gone.store(true, Ordering::SeqCst);
-                return Err(io::Error::other(Crashed));
-            }
-            left -= 1;
-            Ok(())
-        });
-        world.run(Duration::from_secs(20));
-        let has_crashed = world.store.is_gone.load(Ordering::SeqCst);
-        world.engine = None;
-        world.stop_interfering();
+        let has_crashed = crash_at(&mut world, n, Duration::from_secs(20));
         world.start();
         world.run(QUIET);
         world.check("a.py", "x = 10 | y = 20");
@@ -171,4 +177,125 @@ fn replaced_files_are_found_without_a_store() {
     world.run(QUIET);
     assert_eq!(litter(&world.disk), [""; 0]);
     assert!(world.is_kept("x = 1"));
+}
+
+/// What the process has written before it ended is no edit.
+#[test]
+fn same_line_edited_again_after_a_crash_is_no_conflict() {
+    for edited in 0..3 {
+        for n in 0.. {
+            let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+            let path = &replicas("a.py")[edited];
+            world.edit(path, "x = 2 | y = 2");
+            let has_crashed = crash_at(&mut world, n, Duration::from_secs(20));
+            world.edit(path, "x = 3 | y = 2");
+            world.start();
+            world.run(QUIET);
+            world.check("a.py", "x = 3 | y = 2");
+            world.check_state("a.py", NotebookState::Synced);
+            if !has_crashed {
+                assert!(10 < n);
+                break;
+            }
+        }
+    }
+}
+
+/// Nobody knows whether the text that was edited is the one before or the one after.
+#[test]
+fn other_replica_edited_after_a_crash_is_merged() {
+    for n in 0.. {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+        let [source, ipynb, _] = replicas("a.py");
+        world.edit(&source, "x = 10 | y = 2");
+        let has_crashed = crash_at(&mut world, n, Duration::from_secs(20));
+        let x = if world.text(&ipynb).contains("x = 10") { 10 } else { 1 };
+        world.edit(&ipynb, &format!("x = {x} | y = 20"));
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 20");
+        world.check_state("a.py", NotebookState::Synced);
+        if !has_crashed {
+            return;
+        }
+    }
+}
+
+/// What it held is in the other replicas, or on the way there.
+#[test]
+fn shadow_deleted_after_a_crash_comes_back_with_its_edit() {
+    for n in 0.. {
+        let mut world = World::with(&[("a.py", "x = 1")]);
+        let [_, ipynb, _] = replicas("a.py");
+        world.edit(&ipynb, "x = 2");
+        let has_crashed = crash_at(&mut world, n, Duration::from_secs(20));
+        world.disk.delete(&at(&ipynb));
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", "x = 2");
+        if !has_crashed {
+            return;
+        }
+    }
+}
+
+/// What the process has written comes from a file that says something else by now.
+#[test]
+fn edit_that_is_taken_back_after_a_crash_is_gone() {
+    for n in 0.. {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 2 | z = 3")]);
+        let [_, ipynb, marimo] = replicas("a.py");
+        world.edit(&marimo, "x = 10 | z = 3");
+        // As long as the process has not seen that all is written.
+        if !crash_at(&mut world, n, Duration::from_secs(1)) {
+            assert!(10 < n);
+            return;
+        }
+        // Who has loaded what was written means it.
+        let x = if world.text(&ipynb).contains("y = 2") { "x = 1 | y = 2" } else { "x = 10" };
+        let expected = format!("{x} | z = 30");
+        world.edit(&ipynb, &expected);
+        world.edit(&marimo, "x = 1 | y = 2 | z = 3");
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", &expected);
+    }
+}
+
+/// The process goes on, but one of the files can't be written.
+#[test]
+fn same_line_edited_again_after_a_failed_write_is_no_conflict() {
+    let mut world = World::with(&[("a.py", "x = 1")]);
+    let [source, _, marimo] = replicas("a.py");
+    world.interfere(move |step, path| {
+        let fails = step == Step::Exchange && *path == at(&marimo);
+        if fails { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+    });
+    world.edit(&source, "x = 2");
+    world.run(QUIET);
+    world.check_state("a.py", NotebookState::Held);
+    world.stop_interfering();
+    world.edit(&source, "x = 3");
+    world.run(QUIET);
+    world.check("a.py", "x = 3");
+    world.check_state("a.py", NotebookState::Synced);
+}
+
+/// Of two notebooks one is always in the middle of a save.
+#[test]
+fn editors_that_save_all_the_time_do_not_keep_the_daemon_from_being_ready() {
+    let mut world = World::new();
+    for path in ["a.ipynb", "b.ipynb"] {
+        world.create(path, "x = 1");
+    }
+    let wholes = ["a.ipynb", "b.ipynb"].map(|path| (path, world.text(path)));
+    world.start();
+    for n in 0..6 {
+        for (idx, (path, whole)) in wholes.iter().enumerate() {
+            let len = if (n + idx) % 2 == 0 { whole.len() } else { whole.len() / 2 };
+            world.disk.save(&at(path), &whole.as_bytes()[..len]);
+        }
+        world.run(Duration::from_millis(10));
+    }
+    assert_eq!(world.daemon_state(), DaemonState::Watching);
 }

@@ -230,3 +230,19 @@ fn missing_shadow_and_lost_cells_come_to_an_end() {
     world.check("a.py", "a = 1");
     world.check_state("a.py", NotebookState::Synced);
 }
+
+/// The first part of a save can be read, as something else.
+#[test]
+fn notebook_that_is_being_saved_when_it_is_found_is_waited_for() {
+    let mut world = World::new();
+    world.create("a.py", "x = 1 | y = 2");
+    let whole = world.text("a.py");
+    assert!(whole.starts_with("# ---\n# jupyter:\n"), "{whole}");
+    world.start();
+    world.disk.save(&at("a.py"), b"# ---\n# jupyter:");
+    world.run(Duration::from_millis(300));
+    assert_eq!(world.written(), [""; 0]);
+    world.disk.save(&at("a.py"), whole.as_bytes());
+    world.run(QUIET);
+    world.check("a.py", "x = 1 | y = 2");
+}

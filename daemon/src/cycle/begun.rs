@@ -1,0 +1,208 @@
+//! What a cycle was about to write when it ended early, so that its own writes count as
+//! such and not as edits.
+
+use std::sync::Arc;
+
+use camino::Utf8Path;
+use nbsync_formats::Document;
+use serde::{Deserialize, Serialize};
+
+use super::look::parse;
+use super::plan::Plan;
+use super::{Context, Replica, Sight, Start, as_written_now};
+use crate::error::{PANICKED, chain, guarded};
+use crate::record::{from_bytes, to_bytes};
+use crate::store::Batch;
+use crate::sync::Digest;
+use crate::sync::base::Base;
+use crate::sync::edit::Edit;
+use crate::sync::reconcile::{Outcome, Seen, reconcile};
+
+/// What a cycle was about to write, in the record of its pairing from before the first write
+/// until the base is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// Where the store has what the replicas were to agree on.
+    base: Digest,
+    /// What each replica held, `None` if there was no file.
+    was: Vec<Option<Digest>>,
+    /// The positions of the replicas that were edited.
+    from: Vec<usize>,
+}
+
+/// Knows how pairings are stored.
+pub(crate) trait Records: Sync {
+    /// Returns the record of a pairing that is about to be written, `None` if there is no base
+    /// to go on from.
+    fn record(&self, source: &Utf8Path, begun: &Begun) -> Option<Vec<u8>>;
+}
+
+impl Begun {
+    /// What the store has of it: what the replicas were to agree on, and what they held.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Digest> {
+        self.was.iter().flatten().copied().chain([self.base])
+    }
+
+    /// Stores what is about to be written.
+    ///
+    /// It only saves a conflict that nobody made. So a store that refuses does not stop the
+    /// write, and real conflicts, of which the notes would be missing, are found once more.
+    pub(super) fn store(
+        context: &Context<'_>,
+        source: &Utf8Path,
+        outcome: &Outcome,
+        on_disk: &[Option<Digest>],
+        from: &[usize],
+        plan: &Plan,
+    ) -> Option<Self> {
+        if !outcome.conflicts.is_empty() {
+            return None;
+        }
+        let records = context.records.as_deref()?;
+        let begun = || {
+            let bytes = to_bytes(&outcome.base).map_err(|err| chain(&err))?;
+            let base = Digest::of(&bytes);
+            let begun = Self { base, was: on_disk.to_vec(), from: from.to_vec() };
+            let Some(record) = records.record(source, &begun) else { return Ok(None) };
+            context.store.put_blob(&bytes).map_err(|err| chain(&err))?;
+            // Texts that are replaced because others were edited too.
+            for (idx, document) in plan.documents.iter().enumerate() {
+                let Some(document) = document else { continue };
+                let text = document.text();
+                if on_disk[idx] == Some(Digest::of(text.as_bytes()))
+                    && text != outcome.base.replicas[idx].document.text()
+                {
+                    context.store.put_blob(text.as_bytes()).map_err(|err| chain(&err))?;
+                }
+            }
+            let put = vec![(source.to_string(), record)];
+            let batch = Batch { put, ..Batch::default() };
+            context.store.commit(batch).map_err(|err| chain(&err))?;
+            Ok(Some(begun))
+        };
+        let begun = guarded(source.as_str(), begun).unwrap_or_else(|| Err(PANICKED.to_owned()));
+        begun.unwrap_or_else(|reason: String| {
+            tracing::debug!(notebook = %source, reason, "cannot store what is about to be written");
+            None
+        })
+    }
+}
+
+/// A text that nobody saved.
+struct Own {
+    digest: Digest,
+    /// What it stands for, if that is not what was agreed on.
+    stands_for: Option<Arc<dyn Document>>,
+}
+
+/// What an earlier cycle had begun to write, and what became of that.
+pub(super) struct Resumed {
+    /// What the replicas were to agree on, and where the store has that, if what is on disk came
+    /// of it. Otherwise all counts as it did before that cycle.
+    pub(super) decided: Option<(Arc<Base>, Digest)>,
+    /// The positions of the replicas that were edited.
+    pub(super) from: Vec<usize>,
+    /// The files that hold what was there before, or what was written since.
+    ours: Vec<Option<Own>>,
+}
+
+impl Resumed {
+    /// Takes up what an earlier cycle had begun to write.
+    ///
+    /// It can be ended if each replica is as it was to be, as it was before, or gone; one that was
+    /// not to be written may have been edited again. Any other new text may have been made of the text
+    /// before or of the one after. Then all is decided anew, but what that cycle wrote is still no
+    /// edit: it came from replicas that are there to say so themselves.
+    pub(super) fn find(
+        context: &Context<'_>,
+        start: &Start<'_>,
+        agreed: Option<&Base>,
+        known: &[Replica],
+        sights: &[Sight],
+    ) -> Option<Self> {
+        let begun = start.begun.as_ref()?;
+        let bytes = context.store.blob(begun.base).ok()??;
+        let base = as_written_now(Arc::new(from_bytes(&bytes).ok()?), known);
+        if [base.replicas.len(), begun.was.len()] != [known.len(); 2] {
+            return None;
+        }
+        let digests = |base: &Base| -> Vec<Digest> {
+            base.replicas.iter().map(|it| Digest::of(it.document.text().as_bytes())).collect()
+        };
+        let wanted = digests(&base);
+        let was = &begun.was;
+        let found: Vec<Option<Digest>> = known.iter().zip(sights).map(found).collect();
+        let from = begun.from.clone();
+        let all = 0..known.len();
+        let comes_of_it = |idx: usize| {
+            let (found, wanted) = (found[idx], Some(wanted[idx]));
+            found.is_none() || found == wanted || found == was[idx] || was[idx] == wanted
+        };
+        if all.clone().all(comes_of_it) {
+            let ours = |idx: usize| {
+                let digest = found[idx].filter(|_| found[idx] == was[idx])?;
+                Some(Own { digest, stands_for: None })
+            };
+            let ours = all.map(ours).collect();
+            return Some(Self { decided: Some((base, begun.base)), from, ours });
+        }
+        let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests)?;
+        if from.iter().any(|&idx| found.get(idx).is_none_or(Option::is_none)) {
+            return None;
+        }
+        let written = |idx: usize| {
+            let (digest, was) = (found[idx].filter(|it| wanted[idx] == *it)?, was[idx]?);
+            if digest == was {
+                return None;
+            }
+            if was == agreed[idx] {
+                return Some(Own { digest, stands_for: None });
+            }
+            let text = String::from_utf8(context.store.blob(was).ok()??).ok()?;
+            let stands_for = Some(parse(&known[idx].spec, &text.into()).ok()?);
+            Some(Own { digest, stands_for })
+        };
+        Some(Self { decided: None, from, ours: all.map(written).collect() })
+    }
+
+    /// What counts as the edit of a replica whose file holds something that nobody saved: the inner
+    /// `None` if that is none.
+    #[allow(clippy::option_option, reason = "the outer says whether, the inner what")]
+    pub(super) fn ours(&self, idx: usize, sight: &Sight) -> Option<Option<Arc<dyn Document>>> {
+        let own = self.ours.get(idx)?.as_ref()?;
+        let Sight::Text { digest, .. } = sight else { return None };
+        (own.digest == *digest).then(|| own.stands_for.clone())
+    }
+}
+
+/// What a file holds, `None` if it isn't there.
+fn found((replica, sight): (&Replica, &Sight)) -> Option<Digest> {
+    match sight {
+        Sight::Absent => None,
+        Sight::Unchanged => replica.digest,
+        Sight::Text { digest, .. } => Some(*digest),
+    }
+}
+
+/// What was agreed on before a cycle that is resumed, for editors that have that.
+pub(super) struct Before {
+    pub(super) base: Option<Arc<Base>>,
+    /// Where the store has it.
+    pub(super) stored: Option<Digest>,
+    /// The texts that are no edits, as far as they can be read.
+    pub(super) ours: Vec<Option<Arc<dyn Document>>>,
+    /// The positions of the replicas that were edited.
+    pub(super) from: Vec<usize>,
+}
+
+impl Before {
+    /// What the replicas did since then, if they agree on `now`.
+    pub(super) fn edits(&self, now: &Base) -> Option<(Arc<Base>, Vec<Vec<Edit>>)> {
+        let base = self.base.as_ref()?;
+        let mut seen = vec![Seen::Unchanged; base.replicas.len()];
+        for idx in &self.from {
+            *seen.get_mut(*idx)? = Seen::Changed(Arc::clone(&now.replicas.get(*idx)?.document));
+        }
+        Some((Arc::clone(base), reconcile(base, &seen).ok()?.edits))
+    }
+}
