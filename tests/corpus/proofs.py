@@ -7,6 +7,7 @@ kills:        `kill -9` of the daemon at random moments while editors save.
 """
 
 import argparse
+import collections
 import os
 import random
 import re
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from faults import edit, shadow, values
 from support.notebooks import write_notebook
 from support.daemon import Daemon, Home, binary, scratch, target
-from support.editors import in_place, in_place_durable, rename_over
+from support.editors import in_place, in_place_durable, rename_over, save
 from support.report import Report
 
 PROOFS = {}
@@ -265,9 +266,14 @@ def replicas(root, source):
 @proof
 def race(report, args):
     """The writes of the real disk, in a test of the crate, because only there they can be made to
-    meet an editor each time."""
+    meet an editor each time.
+
+    The last way to replace a file is that for file systems without exchange and without links. It may lose
+    a save, as the documentation says; how often is told.
+    """
     res = subprocess.run(
-        ["cargo", "test", "-p", "nbsync-daemon", "--lib", "disk::tests::stress", "--", "--nocapture"],
+        # All packages, as in the tests of the crates: so nothing is built once more.
+        ["cargo", "test", "--workspace", "--lib", "disk::tests::stress", "--", "--nocapture"],
         env={**os.environ, "NBSYNC_STRESS_SAVES": str(args.saves)},
         cwd=Path(__file__).resolve().parents[2],
         capture_output=True,
@@ -275,11 +281,18 @@ def race(report, args):
     )
     lines = re.findall(r"(\w+) against (\w+): (\d+) saves, (\d+) rescued, LOST=(\d+)", res.stdout)
     report.check(res.returncode == 0 and len(lines) == 12, "race: runs", res.stdout + res.stderr)
-    for editor, method, saves, rescued, lost in lines:
-        text = f"race: {editor} against {method}: {saves} saves, {rescued} rescued, LOST={lost}"
-        report.note(text)
-        ok = int(saves) >= args.saves and (lost == "0" or method == "RenameOver")
-        report.check(ok, text)
+    n_saves, rescued, lost = collections.Counter(), collections.Counter(), {}
+    for editor, method, saves, n_rescued, n_lost in lines:
+        enough = args.saves if method == "Exchange" else args.saves // 10
+        ok = int(saves) >= enough and (n_lost == "0" or method == "RenameOver")
+        report.check(ok, f"race: {editor} against {method}: {saves} saves, LOST={n_lost}")
+        n_saves[method] += int(saves)
+        rescued[method] += int(n_rescued)
+        lost.setdefault(method, []).append(f"{editor} {n_lost}")
+    for method in n_saves:
+        report.note(
+            f"race: {method}, {n_saves[method]} saves, {rescued[method]} rescued: LOST={', '.join(lost[method])}"
+        )
 
 
 # --- kills -----------------------------------------------------------------------------------
@@ -295,17 +308,24 @@ class Writer(threading.Thread):
         self.rng = rng
         self.stop = stop
         self.saves = 0
+        # What was saved and was not in the file when that was edited next.
+        self.missed = []
         self.error = None
 
     def run(self):
+        end = "\\n" if self.path.suffix == ".ipynb" else "\n"
         try:
             while not self.stop.is_set():
                 name = self.rng.choice("abc")
-                old, new = self.last[name], self.last[name] + 1
                 style = self.rng.choice([in_place, in_place_durable, rename_over])
-                edit(self.path, f"{name} = {old}\n" if self.path.suffix == ".py" else f'{name} = {old}\\n',
-                     f"{name} = {new}\n" if self.path.suffix == ".py" else f'{name} = {new}\\n', style)
+                text = self.path.read_text()
+                old, new = self.last[name], self.last[name] + 1
+                if text.count(f"{name} = {old}{end}") != 1:
+                    # As somebody who looks at it: what is there is what is edited.
+                    self.missed.append((name, old))
+                    old = int(re.search(rf"\b{name} = (\d+)", text)[1])
                 self.last[name] = new
+                save(self.path, text.replace(f"{name} = {old}{end}", f"{name} = {new}{end}", 1), style)
                 self.saves += 1
                 self.stop.wait(self.rng.random() * 0.02)
         except Exception as error:
@@ -317,21 +337,19 @@ def kills(report, args):
     """Each notebook is edited in one replica, while the daemon is killed and started. Then all
     replicas must agree, and have what was saved last.
 
-    A daemon that is killed between the write of a shadow and that of its base leaves a shadow that
-    looks edited. If its notebook is edited once more in the same line before the next start,
-    that is a conflict, in which both are kept. Those are counted.
+    A save that comes at the very moment of a write, of which the daemon is then killed before it has looked
+    at what it replaced, need only be in the history.
     """
     folder = scratch("proofs-kills")
     root = folder / "notebooks"
     root.mkdir()
     home = Home(folder / "home")
     rng = random.Random(args.seed)
-    saves = rounds = n_lost = n_conflicts = 0
+    saves = rounds = n_lost = n_conflicts = n_kept = 0
     while rounds < args.kills and n_lost == 0:
         names = [f"n{rounds}-{no}" for no in range(4)]
         for name in names:
             write_notebook(root / f"{name}.ipynb")
-        # Conflicts of before stay, and are told.
         home.run("sync", root=root)
         stop = threading.Event()
         writers = {}
@@ -355,29 +373,49 @@ def kills(report, args):
             writer.join()
             saves += writer.saves
             report.check(writer.error is None, "kills: editors can edit", repr(writer.error))
+        problems = []
         with Daemon(root, home, log=folder / "daemon.log") as daemon:
-            problems = []
             for it in daemon.flush()["out_of_sync"]:
                 n_conflicts += it["state"] == "conflict"
                 if it["state"] != "conflict":
                     problems.append(f"{it['source']} is {it['state']}: {it.get('reason')}")
             daemon.stop()
         for name, writer in writers.items():
-            agreed = values(root / f"{name}.ipynb", "ipynb")
+            texts = {}
             for path, format in replicas(root, f"{name}.ipynb"):
-                text = path.read_text()
+                texts[path] = path.read_text()
                 found = values(path, format)
+                agreed = values(root / f"{name}.ipynb", "ipynb")
                 if found != agreed:
                     problems.append(f"{path.name} has {found}, the source {agreed}")
-                for variable, value in writer.last.items():
-                    if not re.search(rf"\b{variable} = {value}\b", text):
-                        problems.append(f"{path.name}: {variable} = {value} is lost")
+            for variable, value in [*writer.last.items(), *writer.missed]:
+                pattern = re.compile(rf"\b{variable} = {value}\b")
+                if all(pattern.search(text) for text in texts.values()):
+                    continue
+                if is_kept(home, root, f"{name}.ipynb", pattern):
+                    n_kept += 1
+                else:
+                    problems.append(f"{name}: {variable} = {value} is lost")
         left = [it.name for it in root.rglob("*") if it.name.endswith(".tmp")]
         problems += [f"left behind: {left}"] if left else []
         n_lost += bool(problems)
         report.check(not problems, f"kills: round {rounds}, seed {args.seed}", "\n".join(problems))
     home.close()
-    report.note(f"kills: {rounds} rounds, {saves} saves, {n_conflicts} conflicts, LOST={n_lost}")
+    report.note(
+        f"kills: {rounds} rounds, {saves} saves, {n_conflicts} conflicts, {n_kept} only in the history, LOST={n_lost}"
+    )
+
+
+def is_kept(home, root, notebook, pattern):
+    """Whether a text is in the history, or waits to go there."""
+    waiting = (root / "__marimo__" / "nbsync" / ".displaced").glob("*.kept")
+    if any(pattern.search(path.read_text("utf-8", "replace")) for path in waiting):
+        return True
+    for version in home.json("log", root / notebook, root=root)["versions"]:
+        shown = home.run("show", f"{root / notebook}@{version['id']}", root=root).stdout
+        if pattern.search(shown.decode("utf-8", "replace")):
+            return True
+    return False
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ use crate::simulate::add;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many variants of each scenario to run, with other editors and edits
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 2)]
     variants: u64,
 
     /// How many failures to print with their traces
