@@ -111,9 +111,10 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Returns nothing for a cycle that made files alone.
+    /// Returns nothing for a cycle that made files alone, and for edits of several replicas at once:
+    /// those have not seen each other.
     pub(super) fn of(synced: &Synced) -> Option<Self> {
-        let before = synced.before.as_ref().filter(|_| !synced.from.is_empty())?;
+        let before = synced.before.as_ref().filter(|_| synced.from.len() == 1)?;
         let changes = Changes::of(&synced.edits, &before.model, &synced.base.model);
         Some(Self { from: synced.from.clone(), at: synced.written_at, changes })
     }
