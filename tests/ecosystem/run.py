@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
 """The tools that people run on notebooks, each on the copy that suits it, under the real daemon.
 
-Papermill, nbconvert, nbstripout, ruff, black, uv, marimo's check, export and run, and a kernel of JupyterLab. A tool
-must find in its copy what it needs, what it changes must arrive in the other copies as an edit of the right
+Papermill, nbconvert, nbstripout, ruff, black, uv, and marimo's check, export and run. A tool must find in its copy what it needs, what it changes must arrive in the other copies as an edit of the right
 cells, and nothing else may change.
 """
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +16,6 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from jupyter_client.blocking import BlockingKernelClient
 from websockets.sync.client import connect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -285,44 +282,6 @@ def paths_and_imports_in_marimo(bench):
 
         wait_for(has_run, "the notebook ran")
         bench.check(ran.read_text() == f"{bench.folder} 42 7", "paths and imports are those of the source", ran.read_text())
-
-
-@scenario
-def paths_and_imports_in_jupyter(bench):
-    """`nbsync open --in jupyter` runs the kernel of a shadow in the folder of its source."""
-    source = prepare_local(bench)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    more = ("--no-browser", "--allow-root", f"--ServerApp.port={port}", "--IdentityProvider.token=")
-    words = (binary(), "open", source, "--in", "jupyter", "--", *more, "--ServerApp.disable_check_xsrf=True")
-    with bench.server(*words, url=f"{url}api"):
-        session = {"path": "local.ipynb", "type": "notebook", "name": "", "kernel": {"name": "python3"}}
-        request = urllib.request.Request(f"{url}api/sessions", json.dumps(session).encode(), method="POST")
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            kernel = json.load(answer)["kernel"]["id"]
-        with urllib.request.urlopen(f"{url}api/contents/local.ipynb", timeout=PATIENCE) as answer:
-            cells = json.load(answer)["content"]["cells"]
-        found = wait_for(
-            lambda: list(bench.home.folder.rglob(f"kernel-{kernel}.json")), "the kernel has a connection"
-        )
-        client = BlockingKernelClient(connection_file=str(found[0]))
-        client.load_connection_file()
-        client.start_channels()
-        try:
-            client.wait_for_ready(timeout=PATIENCE)
-            for cell in cells:
-                reply = client.execute_interactive(cell["source"], timeout=PATIENCE, output_hook=lambda _: None)
-                content = reply["content"]
-                bench.check(content["status"] == "ok", "a cell runs", f"{content.get('evalue')}")
-        finally:
-            client.stop_channels()
-        ran = bench.folder / "ran.txt"
-        bench.check(
-            ran.exists() and ran.read_text() == f"{bench.folder} 42 7",
-            "paths and imports are those of the source",
-            lambda: ran.read_text() if ran.exists() else "it did not run",
-        )
 
 
 def prepare_local(bench):
