@@ -24,6 +24,7 @@ from browser import browser
 from pages import JupyterLab, Marimo, VsCodeNotebook, VsCodeText, open_all
 from servers import Servers
 from support.daemon import Daemon, Failure, Home, scratch
+from support.notebooks import KERNEL, LANGUAGE
 from support.report import Report
 
 SCENARIOS = []
@@ -146,17 +147,9 @@ def write_notebook(path):
         cell = v4.new_code_cell(source, id=f"cell-{no}", execution_count=no)
         cell.outputs = [v4.new_output("stream", name="stdout", text=output)]
         cells.append(cell)
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    language = {
-        "codemirror_mode": {"name": "ipython", "version": 3},
-        "file_extension": ".py",
-        "mimetype": "text/x-python",
-        "name": "python",
-        "nbconvert_exporter": "python",
-        "pygments_lexer": "ipython3",
-        "version": ".".join(map(str, sys.version_info[:3])),
-    }
-    metadata = {"kernelspec": kernel, "language_info": language}
+    # JupyterLab rewrites a notebook of another version of Python.
+    language = {**LANGUAGE, "version": ".".join(map(str, sys.version_info[:3]))}
+    metadata = {"kernelspec": dict(KERNEL), "language_info": language}
     path.parent.mkdir(parents=True)
     nbformat.write(v4.new_notebook(cells=cells, metadata=metadata), path)
 
