@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    KeptHere, Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot, Violation,
+    Cell, KeptHere, Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot,
+    Violation,
 };
 
 /// A way to write notebooks as text.
@@ -86,6 +87,12 @@ pub trait Document: fmt::Debug + Send + Sync {
     /// A cell that the format needs for itself (`import marimo as mo` for
     /// markdown) becomes a cell of the notebook once it is used.
     fn is_used(&self, _cell: usize) -> bool {
+        false
+    }
+
+    /// Whether the tool of the format writes a cell of the view like this for another cell,
+    /// although it reads that as the one in the view.
+    fn is_written_for(&self, _cell: usize, _other: &Cell) -> bool {
         false
     }
 

@@ -7,17 +7,34 @@ looks at what nbsync wrote.
 
 import contextlib
 import copy
+import dataclasses
 import re
 
 import jupytext
 import nbformat
-from jupytext import cell_reader, cell_to_text
+from jupytext import cell_metadata, cell_reader, cell_to_text
 from jupytext import stringparser
+from jupytext.config import JupytextConfiguration
 from nbformat.v4 import nbbase
 
 # Under this key a cell says in which way it is to be written.
 MARK = "nbsync-amend"
+# What jupytext notes of the layout, and never writes.
+LAYOUT = cell_metadata._JUPYTEXT_CELL_METADATA
 GUARD = {"active": "ipynb", "nbsync": "open string"}
+
+
+@dataclasses.dataclass
+class Target:
+    """What is written: scripts with an extension, in a format, by a configuration of jupytext."""
+
+    extension: str
+    name: str
+    config: JupytextConfiguration | None
+
+    def format(self):
+        return {"extension": self.extension, "format_name": self.name}
+
 
 filter_metadata = cell_to_text.filter_metadata
 cell_language = cell_to_text.cell_language
@@ -33,30 +50,56 @@ def amended(notebook, target, usual):
         cells = notebook.cells
         for number in reversed(range(len(cells))):
             cell = cells[number]
-            for way in ways(notebook, cell, target, below):
-                marked = mark(cell, way)
+            hides_own = hides_own_markers(notebook, cell, target, below)
+            choices = (
+                (way, lines)
+                for way in ways(notebook, cell, target, below)
+                for lines in (None, 1, 0)
+                if not hides_own or way == "open string"
+            )
+            for way, lines in choices:
+                marked = mark(cell, way, lines, below)
                 read = reread_cells(notebook, [marked, *below], target)
-                is_right = read and len(read) == n_below + 1 and same(read[0], cell)
-                if is_right and (way or not hides_own_markers(notebook, cell, target, below)):
+                if len(read) == n_below + 1 and same(read[0], cell):
                     break
             else:
-                # Not exact, but the cells below are seen.
-                way, marked = None, cell
-                read = reread_cells(notebook, [cell, *below], target)
+                # Not exact, but the cells below are seen, and all blank lines.
+                way = None
                 if "open string" in ways(notebook, cell, target, below):
-                    guarded = mark(cell, "open string")
-                    again = reread_cells(notebook, [guarded, *below], target)
+                    again = reread_cells(notebook, [mark(cell, "open string"), *below], target)
                     seen = [(it.cell_type, it.source) for it in again[len(again) - n_below :]]
                     if not below or seen == below_read:
-                        way, marked, read = "open string", guarded, again
+                        way = "open string"
+                for lines in (None, 1, 0, None):
+                    marked = mark(cell, way, lines, below)
+                    read = reread_cells(notebook, [marked, *below], target)
+                    if n_below < len(read) and blank_end(read[-1 - n_below]) == blank_end(cell):
+                        break
             if way:
                 classes.add(way)
+            if lines is not None:
+                classes.add("blank lines")
             below.insert(0, marked)
             n_below = len(read)
             below_read = [(it.cell_type, it.source) for it in read]
+        header = below[0].metadata if below and is_header(below[0], notebook, target) else {}
+        if header.get("lines_to_next_cell", 0) > 1 and len(below) > 1:
+            # The second one would be a cell.
+            header["lines_to_next_cell"] = 1
+            classes.add("blank lines")
         classes -= {"key order", "depth"}
         text = write(notebook, below, target)
     return classes, text
+
+
+def is_header(cell, notebook, target):
+    """Whether the first cell is written as a part of the header."""
+    as_cell = notebook.metadata.get("jupytext", {}).get("root_level_metadata_as_raw_cell", True)
+    if target.config and not target.config.root_level_metadata_as_raw_cell:
+        as_cell = False
+    lines = cell.source.strip("\n\t ").splitlines()
+    edges = len(lines) >= 2 and all(re.match(r"---\s*$", lines[edge]) for edge in (0, -1))
+    return as_cell and cell.cell_type == "raw" and edges
 
 
 def hides_own_markers(notebook, cell, target, below):
@@ -64,11 +107,11 @@ def hides_own_markers(notebook, cell, target, below):
 
     jupytext reads it right, but so does it read the cells that somebody hides by typing a quote;
     nbsync refuses what looks like that."""
-    comment = re.escape(cell_to_text._SCRIPT_EXTENSIONS[target["extension"]]["comment"])
+    comment = re.escape(cell_to_text._SCRIPT_EXTENSIONS[target.extension]["comment"])
     marker = rf"^\s*{comment}\s*(%%|<codecell>|In\[[0-9 ]*\]:?)(\s|%|$)"
     return (
         not below
-        and target["extension"] == ".py"
+        and target.extension == ".py"
         and cell.cell_type == "code"
         and opens_string(notebook, cell, target)
         and re.search(marker, cell.source, re.MULTILINE)
@@ -77,7 +120,7 @@ def hides_own_markers(notebook, cell, target, below):
 
 def ways(notebook, cell, target, below):
     yield None
-    if cell.cell_type != "code" and target["extension"] == ".py":
+    if cell.cell_type != "code" and target.extension == ".py":
         yield "quotes"
     yield "comments"
     if cell.cell_type == "code":
@@ -89,7 +132,7 @@ def ways(notebook, cell, target, below):
 
 def opens_string(notebook, cell, target):
     """Whether a string is open at the end of the cell, as jupytext writes it."""
-    script = cell_to_text._SCRIPT_EXTENSIONS[target["extension"]]
+    script = cell_to_text._SCRIPT_EXTENSIONS[target.extension]
     parser = stringparser.StringParser(script["language"])
     lines = write(notebook, [cell], target).split("\n")
     marker = rf"\s*{re.escape(script['comment'])} %%"
@@ -99,8 +142,17 @@ def opens_string(notebook, cell, target):
     return parser.is_quoted()
 
 
-def mark(cell, way):
+def blank_end(cell):
+    """The blanks at the end of a cell."""
+    return cell.source[len(cell.source.rstrip()) :]
+
+
+def mark(cell, way, lines=None, below=()):
+    """Marks a cell as one that is written in a way, with so many blank lines behind it."""
     marked = copy.deepcopy(cell)
+    if lines is not None:
+        # At the end of a file, its last line break counts as one.
+        marked.metadata["lines_to_next_cell"] = lines + (not below)
     if way == "quotes":
         quote = '"""' if '"""' not in cell.source else "'''"
         marked.metadata["cell_marker"] = ("r" if "\\" in cell.source else "") + quote
@@ -118,8 +170,12 @@ def same(read, cell):
 def reread_cells(notebook, cells, target):
     # So that no cell stands at the top, where it could be a header.
     first = nbformat.v4.new_code_cell("pass")
+    # Nor does what stands in the header become a cell.
+    plain = copy.deepcopy(notebook)
+    plain.metadata.get("jupytext", {}).pop("root_level_metadata", None)
     try:
-        return jupytext.reads(write(notebook, [first, *cells], target), dict(target)).cells[1:]
+        text = write(plain, [first, *cells], target)
+        return jupytext.reads(text, target.format(), config=target.config).cells[1:]
     except Exception:
         return []
 
@@ -127,7 +183,7 @@ def reread_cells(notebook, cells, target):
 def write(notebook, cells, target):
     part = copy.deepcopy(notebook)
     part.cells = copy.deepcopy(cells)
-    text = jupytext.writes(part, dict(target))
+    text = jupytext.writes(part, target.format(), config=target.config)
     return text if text.endswith("\n") else text + "\n"
 
 
@@ -153,6 +209,7 @@ def patched(classes):
 
     def options(metadata, plain_json=False):
         printed = print_options(metadata.copy(), plain_json)
+        metadata = {key: value for key, value in metadata.items() if key not in LAYOUT}
         if plain_json or parse(printed) == without_type(metadata):
             pass
         else:

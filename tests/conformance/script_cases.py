@@ -549,6 +549,32 @@ class Generator:
             lines += [""] * self.pick([0, 1, 1, 1, 1, 2])
         return lines
 
+    # --- configurations ------------------------------------------------------------------------
+
+    def config(self):
+        """Returns the options of a folder."""
+        options = {}
+        if self.chance(85):
+            return options
+        for key, values in {
+            "root_level_metadata_as_raw_cell": [False],
+            "comment_magics": [True, False],
+            "cell_markers": ['"""', "'''", "region,endregion"],
+            "cell_metadata_filter": ["-all", "tags,-all", "all"],
+            "notebook_metadata_filter": ["-all", "all", "title", "-jupytext"],
+            "custom_cell_magics": ["custom", "kql"],
+            "hide_notebook_metadata": [True, False],
+            "split_at_heading": [True],
+        }.items():
+            if self.chance(30):
+                options[key] = self.pick(values)
+        return options
+
+    def root_level_metadata(self):
+        """Returns what stands outside of `jupyter:` in a header, if it is no cell."""
+        keys = ["title", "author", "z", "Key", "a b", "jupyte", "jupyterx"]
+        return {self.pick(keys): self.value(2) for _ in range(self.pick([1, 2, 3]))}
+
     def mutated(self, text):
         """Returns the text with a few lines or characters changed."""
         for _ in range(self.pick([1, 1, 2, 4])):

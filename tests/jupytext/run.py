@@ -92,6 +92,37 @@ PROJECTS = [
             'cell_metadata_filter = "-all"\n'
         },
     ),
+    Project(
+        "root level",
+        "nb.ipynb",
+        "nb.py",
+        files={
+            TOML: 'formats = "ipynb,py:percent"\nroot_level_metadata_as_raw_cell = false\n'
+            "hide_notebook_metadata = true\nsplit_at_heading = true\n"
+        },
+        options={"root_level_metadata": {"title": "A title", "author": "Ada"}},
+    ),
+    Project(
+        "preferred",
+        "nb.ipynb",
+        "nb.py",
+        files={TOML: 'formats = "ipynb,py"\npreferred_jupytext_formats_save = "auto:hydrogen"\n'},
+    ),
+    Project(
+        "groups",
+        "notebooks/x/nb.ipynb",
+        "scripts/x/nb.py",
+        files={
+            TOML: '[[formats]]\n"other/" = "ipynb"\n"text/" = "py:percent"\n'
+            '[[formats]]\n"notebooks/" = "ipynb"\n"scripts/" = "py:percent"\n'
+        },
+    ),
+    Project(
+        "list",
+        "nb.ipynb",
+        "nb.py",
+        files={"jupytext.json": '{"formats": ["other///ipynb,text///py", "ipynb,py:percent"]}'},
+    ),
 ]
 
 
@@ -117,11 +148,59 @@ def main():
                     if not daemon.alive:
                         raise Failure(daemon.last_words()) from None
             report.check(daemon.stop() == 0, "the daemon exits 0 at SIGTERM")
+        if not only:
+            refusals(report, home, folder)
     except Failure as error:
         report.check(False, "the daemon works to the end", str(error))
     finally:
         home.close()
     report.finish()
+
+
+REFUSED = {
+    "outside": ("ipynb,../../outside//py:percent", "outside of the watched folder"),
+    "absolute": ("ipynb,/outside//py:percent", "a path in it has to be relative"),
+    "hidden": ("ipynb,.hidden//py:percent", "it is hidden"),
+    "linked folder": ("ipynb,linked//py:percent", "the way to it has a symbolic link"),
+    "linked file": ("ipynb,py:percent", "it is a symbolic link"),
+}
+
+
+def refusals(report, home, folder):
+    """Pairs that lead out of the folder, or to where nobody looks: the notebook goes on without."""
+    root, outside = folder / "refused", folder / "outside"
+    outside.mkdir()
+    script = "# %%\nx = 'not yours'\n"
+    (outside / "nb.py").write_text(script)
+    for name, (formats, _) in REFUSED.items():
+        place = root / name
+        (place / ".hidden").mkdir(parents=True)
+        (place / ".hidden" / "nb.py").write_text(script)
+        if name == "linked folder":
+            (place / "linked").symlink_to(outside)
+        if name == "linked file":
+            (place / "nb.py").symlink_to(outside / "nb.py")
+        notebook = nbformat.v4.new_notebook(metadata={"jupytext": {"formats": formats}})
+        notebook.cells = [nbformat.v4.new_code_cell("x = 1", id="x")]
+        nbformat.write(notebook, place / "nb.ipynb")
+    before = snapshot(root) | snapshot(outside)
+    with Daemon(root, home, log=folder / "refused.log") as daemon:
+        daemon.flush()
+        report.check(snapshot(root) | snapshot(outside) == before, "refused: nothing changes")
+        for name, (_, expected) in REFUSED.items():
+            notebook = daemon.status().get(f"{name}/nb.ipynb", {})
+            notes = " ".join(notebook.get("notes", []))
+            report.check(expected in notes, f"refused: {name}: it is told why", notes)
+            report.check(notebook.get("state") == "synced", f"refused: {name}: the notebook goes on", notebook)
+            path = root / name / "nb.ipynb"
+            path.write_text(path.read_text().replace("x = 1", "x = 2"))
+        daemon.flush()
+        for name in REFUSED:
+            shadow = root / name / "__marimo__" / "nbsync" / "nb.percent.py"
+            report.check("x = 2" in shadow.read_text(), f"refused: {name}: an edit arrives in the shadow")
+            hidden = root / name / ".hidden" / "nb.py"
+            report.check(hidden.read_text() == script, f"refused: {name}: what is hidden stays")
+        report.check((outside / "nb.py").read_text() == script, "refused: what is outside stays")
 
 
 def sync(path):
@@ -143,8 +222,9 @@ def make(folder, project):
     if project.kernel is PYTHON:
         cells.insert(1, v4.new_code_cell("%matplotlib inline", id="magic"))
     metadata = {"kernelspec": project.kernel, "custom": {"kept": [1, 2]}}
-    if project.formats:
-        metadata["jupytext"] = {"formats": project.formats}
+    options = {**({"formats": project.formats} if project.formats else {}), **project.options}
+    if options:
+        metadata["jupytext"] = options
     for name, text in project.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -185,6 +265,8 @@ class Check:
         self.ok(snapshot(self.folder) == here, "nothing changes when nbsync starts")
         self.is_paired()
         self.edits()
+        if "root_level_metadata" in self.project.options:
+            self.edit_of_the_root_level()
         self.jupytext_finds_nothing()
         self.jupytext_syncs_under_the_daemon()
         self.jupyter_saves()
@@ -248,6 +330,20 @@ class Check:
         keys = {source for _, source in self.sources()[1]}
         self.ok("# Some *words*" in keys and "b = 20\nprint(b)" in keys, "both edits stand", keys)
         self.ok(self.results() == was, "ids and outputs stay", f"{was}\n{self.results()}")
+
+    def edit_of_the_root_level(self):
+        for path, old, new in (
+            (self.script, "# title: A title", "# title: Another title"),
+            (self.ipynb, '"author": "Ada"', '"author": "Eve"'),
+        ):
+            self.edit(path, old, new, in_place)
+            self.daemon.flush()
+        metadata = nbformat.read(self.ipynb, as_version=4).metadata.jupytext.root_level_metadata
+        expected = {"title": "Another title", "author": "Eve"}
+        self.ok(dict(metadata) == expected, "what the header says is in the ipynb", metadata)
+        text = self.script.read_text()
+        self.ok("# title: Another title\n# ---" in text, "the title is in the header", text)
+        self.ok("# ---\n# author: Eve\n# jupyter:" in text, "the author is in the header", text)
 
     def jupytext_finds_nothing(self):
         """After an edit by nbsync, jupytext changes no cell, whichever file it starts from."""

@@ -158,6 +158,7 @@ def merged_cells(pair):
     pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b"], "ids")
     pair.equal(pair.outputs(), ["1\n", "2\n"], "outputs")
     pair.cells_kept("a", "text", "b")
+    comes_back(pair, '"3\\n"')
 
 
 @case(
@@ -171,6 +172,7 @@ def code_becomes_markdown(pair):
     pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
     pair.equal(pair.view("ipynb").cells[2].kind, "markdown", "kind")
     pair.cells_kept("a", "text", "c")
+    comes_back(pair, '"2\\n"')
 
 
 @case("S37", nbsync="the other way: the id stays; the other cells keep what they have")
@@ -180,6 +182,21 @@ def markdown_becomes_code(pair):
     pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
     pair.equal(pair.view("ipynb").cells[1].kind, "code", "kind")
     pair.cells_kept("a", "b", "c")
+
+
+def comes_back(pair, gone):
+    """What the last edit took out of the notebook is in the history, and comes back from there."""
+    pair.check(gone not in pair.read("ipynb"), f"{gone} is not in the notebook")
+    home, root = pair.daemon.home, pair.daemon.root
+    log = home.run("log", pair.source, root=root, check=0).stdout.decode().splitlines()
+    pair.check(len(log) == 2 and "percent.py" in log[0], "the log has the edit", log)
+    version = f"{pair.ipynb.relative_to(root)}@~1"
+    shown = home.run("show", version, root=root, check=0).stdout.decode()
+    pair.check(shown == pair.first["ipynb"], "`show` prints the notebook as it was", shown)
+    home.run("restore", f"{pair.source}@~1", root=root, check=0)
+    pair.flush()
+    pair.untouched()
+    pair.cells_kept()
 
 
 @case(

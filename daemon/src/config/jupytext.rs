@@ -29,7 +29,7 @@ const NAMES: [&str; 11] = [
 ];
 
 /// What jupytext 1.19.6 knows; with anything else in a file it refuses to work.
-const OPTIONS: [&str; 23] = [
+const OPTIONS: [&str; 22] = [
     "cell_markers",
     "cell_metadata_filter",
     "cm_config_log_level",
@@ -52,11 +52,11 @@ const OPTIONS: [&str; 23] = [
     "root_level_metadata_filter",
     "sphinx_convert_rst2md",
     "split_at_heading",
-    "cell_metadata_json",
 ];
 
-/// Options that decide how a script is written, and the old names of some.
-const TEXT_OPTIONS: [(&str, &str); 9] = [
+/// Options that decide how a script is written, and the old names of some. jupytext notes
+/// them in the header of each script, also those that make no difference to it.
+const TEXT_OPTIONS: [(&str, &str); 14] = [
     ("cell_markers", "cell_markers"),
     ("default_cell_markers", "cell_markers"),
     ("cell_metadata_filter", "cell_metadata_filter"),
@@ -66,6 +66,18 @@ const TEXT_OPTIONS: [(&str, &str); 9] = [
     ("comment_magics", "comment_magics"),
     ("custom_cell_magics", "custom_cell_magics"),
     ("custom_language_magics", "custom_language_magics"),
+    ("doxygen_equation_markers", "doxygen_equation_markers"),
+    ("hide_notebook_metadata", "hide_notebook_metadata"),
+    ("root_level_metadata_as_raw_cell", "root_level_metadata_as_raw_cell"),
+    ("root_level_metadata_filter", "root_level_metadata_filter"),
+    ("split_at_heading", "split_at_heading"),
+];
+
+/// Options of which one value is as good as none.
+const DEFAULTS: [(&str, bool); 3] = [
+    ("doxygen_equation_markers", false),
+    ("root_level_metadata_as_raw_cell", true),
+    ("split_at_heading", false),
 ];
 
 /// Larger files are no configurations.
@@ -252,7 +264,10 @@ fn read(path: &Utf8Path) -> Result<Jupytext, String> {
     }
     let mut text_options = Map::new();
     for (key, name) in TEXT_OPTIONS {
-        if let Some(value) = set(key) {
+        let is_default = |value: &Value| {
+            DEFAULTS.iter().any(|&(it, default)| it == key && *value == Value::Bool(default))
+        };
+        if let Some(value) = set(key).filter(|value| !is_default(value)) {
             text_options.entry(name).or_insert_with(|| value.clone());
         }
     }
@@ -360,6 +375,69 @@ mod tests {
         assert_eq!(sandbox.groups("c"), "c/pyproject.toml: ipynb,R");
         assert_eq!(sandbox.groups("d"), "elsewhere/jupytext.json: ipynb,jl");
         assert_eq!(sandbox.groups("ceiling/x"), "none");
+    }
+
+    #[test]
+    fn the_files_of_a_folder_count_in_the_order_of_jupytext() {
+        // As `jupytext.config.find_jupytext_configuration_file` finds them.
+        let names = [
+            "jupytext",
+            "jupytext.toml",
+            "jupytext.yml",
+            "jupytext.yaml",
+            "jupytext.json",
+            ".jupytext",
+            ".jupytext.toml",
+            ".jupytext.yml",
+            ".jupytext.yaml",
+            ".jupytext.json",
+            ".jupytext.py",
+            "pyproject.toml",
+        ];
+        let mut sandbox = Sandbox::new(&[("jupytext.toml", "formats = \"far\"")]);
+        for name in names {
+            let text = match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+                "yml" | "yaml" => format!("formats: '{name}'"),
+                "json" => format!("{{\"formats\": \"{name}\"}}"),
+                "py" => "c.formats = 'x'".to_owned(),
+                _ if name == "pyproject.toml" => format!("[tool.jupytext]\nformats = '{name}'"),
+                _ => format!("formats = '{name}'"),
+            };
+            sandbox.save(&format!("a/{name}"), &text);
+        }
+        for name in names {
+            sandbox.configs.forget();
+            let groups = if name == ".jupytext.py" { "" } else { name };
+            assert_eq!(sandbox.groups("a"), format!("a/{name}: {groups}"));
+            fs::remove_file(sandbox.root.join("a").join(name)).unwrap();
+        }
+        sandbox.configs.forget();
+        assert_eq!(sandbox.groups("a"), "jupytext.toml: far");
+    }
+
+    #[test]
+    fn what_scripts_are_written_with_is_read() {
+        let text = "hide_notebook_metadata = false\nroot_level_metadata_as_raw_cell = false\n\
+                    split_at_heading = true\ndoxygen_equation_markers = false\n\
+                    notebook_metadata_filter = ''\ncustom_cell_magics = 'kql'\n\
+                    root_level_metadata_filter = '-all'\noutdated_text_notebook_margin = 5.0\n";
+        let sandbox = Sandbox::new(&[("jupytext.toml", text)]);
+        let config = read(&sandbox.root.join("jupytext.toml")).unwrap();
+        assert_eq!(
+            Value::Object(Map::clone(&config.options)),
+            json!({
+                "custom_cell_magics": "kql", "hide_notebook_metadata": false,
+                "root_level_metadata_as_raw_cell": false, "root_level_metadata_filter": "-all",
+                "split_at_heading": true,
+            })
+        );
+        // What jupytext does without being told is not noted.
+        sandbox.save("jupytext.toml", "root_level_metadata_as_raw_cell = true\n");
+        let config = read(&sandbox.root.join("jupytext.toml")).unwrap();
+        assert!(config.options.is_empty());
+        // An option of notebooks, and of no configuration.
+        sandbox.save("jupytext.toml", "cell_metadata_json = true\n");
+        assert!(read(&sandbox.root.join("jupytext.toml")).is_err());
     }
 
     #[test]

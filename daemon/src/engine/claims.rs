@@ -240,7 +240,7 @@ impl Engine {
             }
             None => {
                 let preferred = config.map_or("", |config| &config.preferred);
-                return expected.or_else(|| preferred_format(preferred, format)).ok_or_else(|| {
+                return expected.or_else(|| format.preferred(preferred)).ok_or_else(|| {
                     "the configuration of jupytext prefers a format that nbsync does not know yet"
                         .to_owned()
                 });
@@ -259,17 +259,6 @@ impl Engine {
                 Err(format!("it is a {actual} notebook, and should be {expected}"))
             }
         }
-    }
-}
-
-/// Returns the format of a script for which a list of formats gives none, `None` if
-/// it is one that nbsync doesn't know.
-fn preferred_format(preferred: &str, format: &PairedFormat) -> Option<FormatName> {
-    let preferred = read_formats(preferred, Some(&format.extension)).unwrap_or_default();
-    match preferred.iter().find(|it| it.extension == format.extension).map(PairedFormat::support) {
-        None | Some(Support::ByContent) => Some(FormatName::Percent),
-        Some(Support::Known(format)) => Some(format),
-        Some(Support::Unknown(_)) => None,
     }
 }
 

@@ -60,6 +60,7 @@ pub fn adopt(
                     .edits
                     .into_iter()
                     .filter(|edit| is_kept(edit, &base.model, replica))
+                    .filter(|edit| !is_misread(edit, &base.model, document.as_ref(), &found.keys))
                     .collect();
                 seen.push(Seen::Changed(Arc::clone(document)));
                 edits.push((steps, found.keys));
@@ -92,6 +93,22 @@ fn is_kept(edit: &Edit, model: &Keyed, replica: &BaseReplica) -> bool {
         }
         Edit::Set(..) | Edit::Insert { .. } | Edit::Move { .. } => true,
     }
+}
+
+/// Whether a difference is only what the tool of the format makes of its own text.
+fn is_misread(
+    edit: &Edit,
+    model: &Keyed,
+    document: &dyn Document,
+    keys: &[Option<CellKey>],
+) -> bool {
+    let Edit::Set(key, _) = edit else { return false };
+    let (Some(there), Some(here)) =
+        (model.position(*key), keys.iter().position(|it| *it == Some(*key)))
+    else {
+        return false;
+    };
+    document.is_written_for(here, &model.notebook.cells[there])
 }
 
 /// Every text that differs from the richest replica's is a conflict with it. The

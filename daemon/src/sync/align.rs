@@ -1,5 +1,6 @@
 //! Recognises the cells of one text in another.
 
+mod fragments;
 mod likeness;
 mod order;
 
@@ -7,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 
 use nbsync_formats::{Cell, CellKind};
 
+use fragments::Fragments;
 use likeness::{SIMILAR_AND_MOVED, dice, trigrams};
 
 /// Above this many pairs of unrecognised cells, similarity isn't looked at.
@@ -35,11 +37,18 @@ struct Matching<'a> {
     old_of: Vec<Option<usize>>,
     /// For each old cell.
     is_taken: Vec<bool>,
+    fragments: Fragments,
 }
 
 impl<'a> Matching<'a> {
     fn new(old: &'a [Cell], new: &'a [Cell]) -> Self {
-        Self { old, new, old_of: vec![None; new.len()], is_taken: vec![false; old.len()] }
+        Self {
+            old,
+            new,
+            old_of: vec![None; new.len()],
+            is_taken: vec![false; old.len()],
+            fragments: Fragments::find(old, new),
+        }
     }
 
     fn pair(&mut self, old_idx: usize, new_idx: usize) {
@@ -84,7 +93,10 @@ impl<'a> Matching<'a> {
             idxs.iter().map(|&idx| &all[idx]).collect()
         };
         let (old, new) = (cells(self.old, &old_idxs), cells(self.new, &new_idxs));
-        for (old_pos, new_pos) in order::in_order(&old, &new) {
+        let allow = |old_pos: usize, new_pos: usize| {
+            self.fragments.allow(old_idxs[old_pos], new_idxs[new_pos])
+        };
+        for (old_pos, new_pos) in order::in_order(&old, &new, &allow) {
             self.pair(old_idxs[old_pos], new_idxs[new_pos]);
         }
     }
@@ -124,7 +136,8 @@ impl<'a> Matching<'a> {
         let mut pairs = Vec::new();
         for (new_pos, &new_idx) in new_idxs.iter().enumerate() {
             for (old_pos, &old_idx) in old_idxs.iter().enumerate() {
-                if self.old[old_idx].kind != self.new[new_idx].kind {
+                let may_be = self.fragments.allow(old_idx, new_idx);
+                if !may_be || self.old[old_idx].kind != self.new[new_idx].kind {
                     continue;
                 }
                 let score = dice(&old_grams[old_pos], &new_grams[new_pos]);
@@ -168,7 +181,8 @@ impl<'a> Matching<'a> {
             {
                 for (old_idx, new_idx) in (first_old..end_old).zip(new_idx..end) {
                     let (old, new) = (&self.old[old_idx], &self.new[new_idx]);
-                    if old.kind == new.kind || old.source == new.source {
+                    let may_be = self.fragments.allow(old_idx, new_idx);
+                    if (may_be && old.kind == new.kind) || old.source == new.source {
                         self.pair(old_idx, new_idx);
                     }
                 }
@@ -238,6 +252,33 @@ mod tests {
         check("import_os print(value) end", "import_os print(value,2) end", "0 1 2");
         check("a b c", "a x c", "0 1 2");
         check("a print(value) c", "a new_thing print(value,1) c", "0 - 1 2");
+    }
+
+    #[test]
+    fn a_part_of_a_cell_is_no_other_cell() {
+        let check = |old: &[&str], new: &[&str], expected: &[Option<usize>]| {
+            let cells = |sources: &[&str]| -> Vec<Cell> {
+                sources.iter().map(|source| Cell::new(CellKind::Code, *source)).collect()
+            };
+            assert_eq!(align(&cells(old), &cells(new)), expected, "{old:?} to {new:?}");
+        };
+        let head = "gamma.head()\ngamma_mean = gamma.mean()";
+        let tail = "gamma = load('gamma.csv')\nprint(gamma)";
+        let whole = format!("{head}\n{tail}");
+        // Split, and the cell below it is edited and moved above.
+        let new = ["df.head()\nprint(31)", head, tail];
+        check(&[&whole, "df.head()"], &new, &[None, Some(0), None]);
+        // Split, and the cell below it, which is like its end, is deleted.
+        let alpha = "alpha = alpha.dropna()\nalpha_mean = alpha.mean()";
+        let rows = "for row in alpha:\n    total += row";
+        let old = format!("{alpha}\n{rows}");
+        let like = "for row in omega:\n    total += row\nprint(omega)";
+        check(&[&old, like], &[&format!("{alpha}\n1"), rows], &[Some(0), None]);
+        // Merged, and another one stands in the place of the second.
+        let merged = format!("{head}\n{tail}");
+        check(&[head, tail, "end"], &[&merged, "other()", "end"], &[Some(0), None, Some(2)]);
+        // Where the whole is still there, nothing was split off.
+        check(&[&whole, "x"], &[&whole, tail], &[Some(0), Some(1)]);
     }
 
     #[test]

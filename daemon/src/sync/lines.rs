@@ -123,16 +123,19 @@ pub(super) fn added_lines<'a>(base: &str, text: &'a str) -> Vec<&'a str> {
     hunks(&lines(base), &text).into_iter().flat_map(|hunk| text[hunk.after].to_vec()).collect()
 }
 
-struct Hunk {
-    before: Range<usize>,
-    after: Range<usize>,
+/// Lines that were replaced by others.
+pub(super) struct Hunk {
+    pub(super) before: Range<usize>,
+    pub(super) after: Range<usize>,
 }
 
-fn lines(text: &str) -> Vec<&str> {
+/// Returns the lines of a text; there is always one.
+pub(super) fn lines(text: &str) -> Vec<&str> {
     text.split('\n').collect()
 }
 
-fn hunks(before: &[&str], after: &[&str]) -> Vec<Hunk> {
+/// Returns what differs, from top to bottom.
+pub(super) fn hunks(before: &[&str], after: &[&str]) -> Vec<Hunk> {
     let mut input = InternedInput::default();
     input.update_before(before.iter().copied());
     input.update_after(after.iter().copied());

@@ -17,6 +17,7 @@ mod parts;
 pub mod reconcile;
 pub mod resolve;
 pub mod safety;
+mod shown;
 pub mod stale;
 
 pub use digest::Digest;

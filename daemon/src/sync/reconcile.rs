@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute, PrintError, Slot};
+use nbsync_formats::{Cell, Change, Document, NotebookAttribute, PrintError, Slot};
 use serde_json::Value;
 
 use super::base::{Base, BaseReplica};
 use super::conflict::Conflict;
 use super::edit::{CellKey, Edit, ReplicaEdits, diff};
-use super::lines::merge_lines;
 use super::merge::{Keyed, Merged, merge};
+use super::shown::carry_over;
 use crate::planted::{Bug, is_planted};
 
 /// What a replica looks like now, compared with the base.
@@ -74,7 +74,7 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         edits.iter_mut().zip(&keys).zip(base.replicas.iter().zip(seen))
     {
         if let Seen::Changed(document) = seen {
-            translate(edits, keys, &base.model, replica, document.notebook());
+            translate(edits, keys, &base.model, replica, document.as_ref());
         }
     }
     reconcile_edits(
@@ -144,7 +144,7 @@ fn translate(
     keys: &[Option<CellKey>],
     model: &Keyed,
     replica: &BaseReplica,
-    view: &Notebook,
+    document: &dyn Document,
 ) {
     let mut kinds = Vec::new();
     for edit in edits.iter_mut() {
@@ -161,13 +161,21 @@ fn translate(
         if old_view.source == is.source || 1 < n_parts {
             continue;
         }
-        if let Some(merged) = merge_lines(&old_view.source, source, &is.source) {
-            *source = merged;
+        let new_idx = keys.iter().position(|it| *it == Some(*key));
+        let is_written = |text: &str| {
+            let written = |idx: usize| {
+                let cell = document.notebook().cells[idx].clone();
+                document.is_written_for(idx, &Cell { source: text.to_owned(), ..cell })
+            };
+            new_idx.is_some_and(written)
+        };
+        if let Some(carried) = carry_over(&old_view.source, source, &is.source, is_written) {
+            *source = carried;
         } else if old_view.kind != is.kind {
             // The format shows the cell as another kind, and the new text is
             // one of that kind only.
-            let new_view = keys.iter().position(|it| *it == Some(*key));
-            let kind = new_view.map_or(old_view.kind, |idx| view.cells[idx].kind);
+            let view = document.notebook();
+            let kind = new_idx.map_or(old_view.kind, |idx| view.cells[idx].kind);
             kinds.push(Edit::Set(*key, Change::Kind(kind)));
         }
     }

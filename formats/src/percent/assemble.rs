@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::document::Percent;
 use super::pep8;
-use super::reader::Region;
+use super::reader::{self, Region};
 use crate::languages::Script;
 use crate::lines::{ends_line, is_blank, split_lines};
 use crate::{Cell, FormatName, PrintError, Printed};
@@ -115,20 +115,30 @@ fn join(parts: &mut Parts, script: &Script) -> (String, Vec<usize>) {
     // How many blank lines are needed depends on all that follows.
     let mut gaps = vec![String::new(); parts.pieces.len()];
     let mut following: Vec<&str> = Vec::new();
+    // Whether the last line break is left out, as jupytext does without blank lines.
+    let mut is_short = false;
     for (idx, piece) in parts.pieces.iter().enumerate().rev() {
         let lines = split_lines(&piece.text);
-        gaps[idx] = match &piece.gap {
-            Gap::Text(text) => text.clone(),
+        let is_last = following.is_empty();
+        let wanted = match &piece.gap {
+            Gap::Text(text) => split_lines(text).len(),
             // The break of the last line is the blank line behind the last cell.
-            Gap::Lines(n) if following.is_empty() => parts.newline.repeat(n.saturating_sub(1)),
-            Gap::Lines(n) => parts.newline.repeat(*n),
-            Gap::Pep8 if following.is_empty() => String::new(),
+            Gap::Lines(n) if is_last => n.saturating_sub(1),
+            Gap::Lines(n) => *n,
+            Gap::Pep8 if is_last => 0,
             Gap::Pep8 => {
                 let cell = if piece.is_quoted { without_quote(&lines) } else { &lines };
                 let following = following.iter().rev().copied();
-                parts.newline.repeat(pep8::blank_lines(cell, following, script.extension))
+                pep8::blank_lines(cell, following, script.extension)
             }
         };
+        // Blank lines at the end of the cell must not be taken for what separates cells.
+        let fitting = reader::separators(&lines, wanted);
+        gaps[idx] = match &piece.gap {
+            Gap::Text(text) if fitting.is_none_or(|n| n == wanted) => text.clone(),
+            _ => parts.newline.repeat(fitting.unwrap_or(wanted)),
+        };
+        is_short |= is_last && fitting.is_none() && matches!(piece.gap, Gap::Lines(0));
         following.extend(std::iter::repeat_n("", split_lines(&gaps[idx]).len()));
         following.extend(lines.into_iter().rev());
     }
@@ -154,7 +164,12 @@ fn join(parts: &mut Parts, script: &Script) -> (String, Vec<usize>) {
     }
     if parts.has_final_newline {
         end_line(&mut text, parts.newline);
-    } else if let Some(stripped) = text.strip_suffix(parts.newline) {
+    }
+    // A blank line at the end has a line break.
+    if (is_short || !parts.has_final_newline)
+        && let Some(stripped) = text.strip_suffix(parts.newline)
+        && ends_line(stripped) == is_short
+    {
         text.truncate(stripped.len());
     }
     (text, starts)

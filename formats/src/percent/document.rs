@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use super::header::Header;
 use super::reader::{self, Region};
-use super::{detect, notes, update};
+use super::{detect, header_text, notes, update};
 use crate::languages::Script;
 use crate::lines::{LineCount, LineSpan, line_spans};
 use crate::{
@@ -73,14 +73,21 @@ impl Percent {
         }
         context.metadata_is_json |= regions.iter().any(|region| region.metadata_is_json);
 
+        let root = if context.root_is_metadata {
+            header.root_metadata(&text, &lines, script)?
+        } else {
+            None
+        };
         let mut notebook = Notebook {
-            metadata: view_metadata(&header, script),
-            notes: notes::of_notebook(&header, &regions),
+            metadata: view_metadata(&header, root, script),
+            notes: notes::of_notebook(&header, &regions, options),
             ..Notebook::default()
         };
         notebook.marimo = marimo_metadata::take_from_notebook(&mut notebook.metadata);
         let mut places = Vec::new();
-        if let Some(source) = root_level_source(&text, &lines, &header, script) {
+        if let Some(source) = root_level_source(&text, &lines, &header, script)
+            && !context.root_is_metadata
+        {
             let mut cell = Cell::new(CellKind::Raw, source);
             if let Some(n_lines) = lines_behind_header(&text, &lines, &header, script) {
                 cell.notes.0.insert("lines_to_next_cell".to_owned(), n_lines.into());
@@ -142,6 +149,11 @@ impl Document for Percent {
         &self.notebook
     }
 
+    fn is_written_for(&self, cell: usize, other: &Cell) -> bool {
+        let region = self.places.get(cell).copied().flatten();
+        region.is_some_and(|region| update::is_written_for(self, &self.regions[region], other))
+    }
+
     fn shows_metadata(&self) -> bool {
         self.header.metadata().is_some()
     }
@@ -175,7 +187,7 @@ impl Document for Percent {
 ///
 /// They have no file extension that says what language it is in, so a `script`
 /// in another one than Python says it.
-fn view_metadata(header: &Header, script: &Script) -> Map<String, Value> {
+fn view_metadata(header: &Header, root: Option<Value>, script: &Script) -> Map<String, Value> {
     let mut metadata = header.metadata().cloned().unwrap_or_default();
     let carries_marimo = metadata.get("marimo").is_some_and(Value::is_object);
     let mut options = match metadata.get("jupytext") {
@@ -185,6 +197,9 @@ fn view_metadata(header: &Header, script: &Script) -> Map<String, Value> {
         Some(_) => return metadata,
     };
     options.shift_remove("text_representation");
+    if let Some(root) = root {
+        options.insert(header_text::ROOT_METADATA.to_owned(), root);
+    }
     if carries_marimo {
         set_marimo_filter(&mut options, false);
     }

@@ -35,6 +35,9 @@ pub(super) fn head(
         };
         let print = |notebook: &Notebook| {
             let mut metadata = notebook.metadata.clone();
+            if old.context.root_is_metadata {
+                header_text::take_root_metadata(&mut metadata);
+            }
             // What the old header shows is shown, whatever the filter says.
             let mut res =
                 header_text::metadata(&metadata, &notebook.marimo, representation.as_ref(), script);
@@ -65,29 +68,40 @@ pub(super) fn head(
     lines.extend(option(target, "encoding"));
     let block = old.header.block.as_ref();
     let uncommented = |idx: usize| header::uncomment(line(idx), script);
-    let is_same_root = old_root.as_deref() == root;
+    // What stands outside of `jupyter:` is a raw cell, or metadata.
+    let root_metadata = |notebook: &Notebook| {
+        let metadata = Some(&notebook.metadata).filter(|_| old.context.root_is_metadata);
+        metadata.and_then(header_text::root_metadata).cloned()
+    };
+    let new_root = root_metadata(target);
+    let is_same_root = old_root.as_deref() == root && new_root == root_metadata(&old.notebook);
     let new_block = match block {
         // Lines that stay are copied with whatever is odd about them.
-        Some(block) if is_same_root || root.is_some() => {
+        Some(block) if is_same_root || root.is_some() || new_root.is_some() => {
             let jupyter: Vec<&str> = block.jupyter.iter().map(|&idx| uncommented(idx)).collect();
             let section = if after == *before {
                 jupyter.iter().map(|&line| line.to_owned()).collect()
             } else if jupyter.is_empty() {
-                header_text::block(&[], &after).into_iter().filter(|it| it != "---").collect()
+                header_text::section(&after)
             } else {
                 header_text::changed_section(&jupyter, before, &after)
             };
-            let root: Vec<String> = root.unwrap_or_default().to_vec();
-            let is_root_first = block.jupyter.first() > block.root.first();
-            let mut inner = Vec::new();
-            if is_root_first {
-                inner.extend(root);
-                inner.extend(section);
-            } else {
-                inner.extend(section);
-                inner.extend(root);
-            }
-            if inner.is_empty() { inner } else { rules(inner) }
+            let inner = match (is_same_root, &new_root) {
+                (false, Some(root)) => header_text::with_root_metadata(root, section),
+                (false, None) if block.jupyter.first() > block.root.first() => {
+                    [root.unwrap_or_default(), &section].concat()
+                }
+                (false, None) => [&section, root.unwrap_or_default()].concat(),
+                (true, _) => {
+                    let lines = block.root.iter().map(|&idx| (idx, uncommented(idx).to_owned()));
+                    let (before, behind): (Vec<_>, Vec<_>) =
+                        lines.partition(|(idx, _)| block.jupyter.first().is_none_or(|it| idx < it));
+                    let before = before.into_iter().map(|(_, line)| line);
+                    let behind = behind.into_iter().map(|(_, line)| line);
+                    before.chain(section).chain(behind).collect()
+                }
+            };
+            header_text::in_rules(inner)
         }
         _ => header_text::block(root.unwrap_or_default(), &after),
     };
@@ -108,12 +122,6 @@ pub(super) fn head(
         _ => {}
     }
     (head, after)
-}
-
-fn rules(mut lines: Vec<String>) -> Vec<String> {
-    lines.insert(0, "---".to_owned());
-    lines.push("---".to_owned());
-    lines
 }
 
 fn gap_behind(old: &Percent, close: usize) -> Range<usize> {

@@ -110,6 +110,21 @@ impl Header {
         Ok(header)
     }
 
+    /// Returns what the lines outside of `jupyter:` say, if there are any.
+    pub(super) fn root_metadata(
+        &self,
+        text: &str,
+        lines: &[LineSpan],
+        script: &Script,
+    ) -> Result<Option<Value>, ParseError> {
+        let root = self.block.as_ref().map(|block| block.root.as_slice()).unwrap_or_default();
+        let Some(&first) = root.first() else { return Ok(None) };
+        let contents = root.iter().map(|&idx| uncomment(&text[lines[idx].content()], script));
+        let value = yaml::load(&contents.collect::<Vec<_>>().join("\n"))
+            .map_err(|err| ParseError::at(text, lines[first].start, ParseErrorKind::Header(err)))?;
+        Ok(Some(value))
+    }
+
     /// Returns what stands below `jupyter:`, if there is such a section.
     pub(super) fn metadata(&self) -> Option<&Map<String, Value>> {
         self.block.as_ref().filter(|block| !block.jupyter.is_empty()).map(|block| &block.metadata)

@@ -12,6 +12,10 @@ use crate::{FormatName, marimo_metadata, yaml};
 /// The version of jupytext whose output this is.
 const JUPYTEXT_VERSION: &str = "1.19.6";
 
+/// Where jupytext keeps the lines outside of `jupyter:` if they are no raw cell, below its
+/// own options.
+pub(super) const ROOT_METADATA: &str = "root_level_metadata";
+
 /// Says which format a text is in, as jupytext does.
 pub(super) fn text_representation(name: FormatName, extension: &str) -> Value {
     json!({
@@ -61,14 +65,46 @@ pub(super) fn metadata(
 /// Returns the lines of a whole header, without comment prefixes.
 pub(super) fn block(root: &[String], metadata: &Map<String, Value>) -> Vec<String> {
     let mut lines = root.to_vec();
-    if !metadata.is_empty() {
-        lines.extend(print_section(metadata));
-    }
+    lines.extend(section(metadata));
+    in_rules(lines)
+}
+
+/// Puts lines between `---`, if there are any.
+pub(super) fn in_rules(mut lines: Vec<String>) -> Vec<String> {
     if !lines.is_empty() {
         lines.insert(0, "---".to_owned());
         lines.push("---".to_owned());
     }
     lines
+}
+
+/// Returns the same lines for entries outside of `jupyter:` that are metadata.
+///
+/// All of them are sorted, as jupytext does; `section` are the lines from `jupyter:` on.
+pub(super) fn with_root_metadata(root: &Value, section: Vec<String>) -> Vec<String> {
+    let part = |is_wanted: fn(&str) -> bool| {
+        let entries = root.as_object().into_iter().flatten();
+        let part: Map<String, Value> = entries
+            .filter(|(key, _)| is_wanted(key))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let text = if part.is_empty() { String::new() } else { yaml::dump(&Value::Object(part)) };
+        split_lines(&text).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut lines = part(|key| key < "jupyter");
+    lines.extend(section);
+    lines.extend(part(|key| "jupyter" < key));
+    lines
+}
+
+/// Returns the entries outside of `jupyter:` that are metadata.
+pub(super) fn root_metadata(metadata: &Map<String, Value>) -> Option<&Value> {
+    metadata.get("jupytext")?.get(ROOT_METADATA)
+}
+
+/// Takes them out of the metadata.
+pub(super) fn take_root_metadata(metadata: &mut Map<String, Value>) -> Option<Value> {
+    metadata.get_mut("jupytext")?.as_object_mut()?.shift_remove(ROOT_METADATA)
 }
 
 /// Returns the lines of the section `jupyter:` after a change.
@@ -129,6 +165,11 @@ pub(super) fn comment(line: &str, script: &Script) -> String {
         res.push_str(part);
     }
     res
+}
+
+/// Returns the lines from `jupyter:` on; none if there is no metadata.
+pub(super) fn section(metadata: &Map<String, Value>) -> Vec<String> {
+    if metadata.is_empty() { Vec::new() } else { print_section(metadata) }
 }
 
 fn print_section(metadata: &Map<String, Value>) -> Vec<String> {

@@ -15,7 +15,13 @@ pub(super) const LAYOUT_KEYS: [&str; 5] =
     ["skipline", "noskipline", "cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker"];
 
 /// Returns the options that keep what the script shows and doesn't show.
-pub(super) fn of_notebook(header: &Header, regions: &[Region]) -> Notes {
+///
+/// `options` are those of the folder.
+pub(super) fn of_notebook(
+    header: &Header,
+    regions: &[Region],
+    options: &Map<String, Value>,
+) -> Notes {
     let mut notes = Map::new();
     let cell_keys: BTreeSet<&str> = regions
         .iter()
@@ -23,13 +29,14 @@ pub(super) fn of_notebook(header: &Header, regions: &[Region]) -> Notes {
         .map(String::as_str)
         .filter(|key| !LAYOUT_KEYS.contains(key))
         .collect();
+    let own = header.metadata().and_then(|metadata| metadata.get("jupytext"));
+    let option = |key: &str| own.and_then(|own| own.get(key)).or_else(|| options.get(key));
     let Some(metadata) = header.metadata() else {
         notes.insert("notebook_metadata_filter".to_owned(), "-all".into());
         let words: Vec<&str> = cell_keys.into_iter().chain(["-all"]).collect();
         notes.insert("cell_metadata_filter".to_owned(), words.join(",").into());
         return with_json(notes, regions);
     };
-    let option = |key: &str| metadata.get("jupytext").and_then(|options| options.get(key));
     if let Some(filter) = option("cell_metadata_filter") {
         let mut filter = Filter::parse(Some(filter));
         filter.show(&cell_keys);

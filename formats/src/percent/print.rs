@@ -46,19 +46,29 @@ pub(super) fn print(
     {
         head.push(format!("{} -*- coding: utf-8 -*-", script.comment));
     }
-    let may_have_root = metadata.get("jupytext").is_none_or(|options| {
-        options.get("root_level_metadata_as_raw_cell") != Some(&Value::Bool(false))
-    });
+    let root_is_metadata = metadata
+        .get("jupytext")
+        .is_some_and(|options| options.get(context::ROOT_AS_CELL) == Some(&Value::Bool(false)));
     let root = notebook
         .cells
         .first()
-        .filter(|cell| may_have_root && cell.kind == CellKind::Raw)
+        .filter(|cell| !root_is_metadata && cell.kind == CellKind::Raw)
         .and_then(|cell| header_text::front_matter(&cell.source));
+    let root_metadata =
+        if root_is_metadata { header_text::take_root_metadata(&mut metadata) } else { None };
     let empty = Map::new();
     let marimo = if carry == Carry::All { &notebook.marimo } else { &empty };
     let representation = header_text::text_representation(name, script.extension);
     let shown = header_text::metadata(&metadata, marimo, Some(&representation), script);
-    let block = header_text::block(root.as_deref().unwrap_or_default(), &shown);
+    let block = match &root_metadata {
+        Some(root) => {
+            let section = header_text::section(&shown);
+            header_text::in_rules(header_text::with_root_metadata(root, section))
+        }
+        None => header_text::block(root.as_deref().unwrap_or_default(), &shown),
+    };
+    // What the header doesn't show is not known to those who read the text.
+    let reading = Context::new(&shown, options, script, name == FormatName::Hydrogen);
     let has_block = !block.is_empty();
     head.extend(block.iter().map(|line| header_text::comment(line, script)));
 
@@ -66,7 +76,7 @@ pub(super) fn print(
     let mut pieces = Vec::new();
     let mut below = None;
     let mut add = |cell: &Cell, slot| {
-        let piece = Piece { slot, ..new_piece(cell, &context, "\n", below) };
+        let piece = Piece { slot, ..new_piece(cell, &context, &reading, "\n", below) };
         let fences: &mut Longest = below.get_or_insert_default();
         for line in piece.text.lines() {
             fences.add(uncomment_line(line, script.comment, script.comment_suffix));
@@ -84,9 +94,12 @@ pub(super) fn print(
         add(&Cell::new(CellKind::Code, block.as_str()), None);
     }
     pieces.reverse();
-    if has_block && !pieces.is_empty() {
+    if has_block {
         let first = notebook.cells.first().filter(|_| root.is_some());
         let n_lines = first.and_then(noted_lines).unwrap_or(1);
+        // A second blank line would be a cell; at the end of the text, the last line break
+        // counts as one.
+        let n_lines = if pieces.is_empty() { n_lines.saturating_sub(1) } else { n_lines.min(1) };
         head.extend(std::iter::repeat_n(String::new(), n_lines));
     }
     let mut parts = Parts {
@@ -104,10 +117,11 @@ pub(super) fn print(
 pub(super) fn new_piece(
     cell: &Cell,
     context: &Context,
+    reading: &Context,
     newline: &str,
     below: Option<Longest>,
 ) -> Piece {
-    let printed = cell_text(cell, &Map::new(), context, below);
+    let printed = cell_text(cell, &Map::new(), context, reading, below);
     let mut text = printed.marker(context) + newline;
     for line in &printed.body {
         text.push_str(line);
@@ -130,20 +144,24 @@ fn noted_lines(cell: &Cell) -> Option<usize> {
 /// in another language, and one whose string is open, have ways too that both
 /// tools read right. Where there is none, the text is jupytext's.
 ///
-/// `below` are the fences that are closed further down, `None` if the cell is the
-/// last one.
+/// `reading` are the settings with which the text is read again. `below` are the fences
+/// that are closed further down, `None` if the cell is the last one.
 pub(super) fn cell_text(
     cell: &Cell,
     shown: &Map<String, Value>,
     context: &Context,
+    reading: &Context,
     below: Option<Longest>,
 ) -> CellText {
     let usual = CellText::new(cell, Way::Usual, shown, context);
     // The last cell has nothing to hide but markers of its own.
     let is_marker = |line: &String| reader::is_marker(line, context.script);
-    let is_typed = context.language == "python" && usual.body.iter().any(is_marker);
+    let is_typed = reading.language == "python" && usual.body.iter().any(is_marker);
     let is_last = below.is_none() && !is_typed;
-    if reads_back(cell, &usual, context, below) && (is_last || !hides(&usual, context)) {
+    let is_right = |text: &CellText| {
+        reads_back(cell, text, context, reading, below) && (is_last || !hides(text, reading))
+    };
+    if is_right(&usual) {
         return usual;
     }
     let quotes = safe_quotes(&cell.source);
@@ -155,19 +173,17 @@ pub(super) fn cell_text(
     }
     if cell.kind == CellKind::Code {
         ways.push(Way::Magic);
-        if !is_last && hides(&usual, context) {
+        if !is_last && hides(&usual, reading) {
             ways.push(Way::Guarded);
         }
     }
     let text = |way| CellText::new(cell, way, shown, context);
-    let mut right =
-        ways.iter().map(|&way| text(way)).filter(|text| reads_back(cell, text, context, below));
-    if let Some(text) = right.next() {
+    if let Some(text) = ways.iter().map(|&way| text(way)).find(is_right) {
         return text;
     }
     // What is not exact is still better than what hides the cells below.
     let guarded = ways.contains(&Way::Guarded).then(|| text(Way::Guarded));
-    guarded.filter(|text| !opens_string(&text.body, context)).unwrap_or(usual)
+    guarded.filter(|text| !opens_string(&text.body, reading)).unwrap_or(usual)
 }
 
 /// Whether what follows would stand in a string.
@@ -189,22 +205,24 @@ pub(super) fn reads_back(
     cell: &Cell,
     printed: &CellText,
     context: &Context,
+    reading: &Context,
     below: Option<Longest>,
 ) -> bool {
-    let mut text = printed.marker(context);
-    text.push('\n');
-    for line in &printed.body {
-        text.push_str(line);
-        text.push('\n');
-    }
+    let marker = printed.marker(context);
+    let mut lines = vec![marker.as_str()];
+    lines.extend(printed.body.iter().map(String::as_str));
+    let wanted = usize::from(below.is_some());
+    let n_blank = reader::separators(&lines, wanted).unwrap_or(wanted);
+    lines.extend(std::iter::repeat_n("", n_blank));
+    let mut text = lines.join("\n") + "\n";
     if let Some(below) = below {
         let (comment, suffix) = (context.script.comment, context.script.comment_suffix);
-        text.extend(["\n", comment, " %% ", suffix, "\n"]);
+        text.extend([comment, " %% ", suffix, "\n"]);
         for line in below.lines() {
             text.extend([comment, " ", &line, " ", suffix, "\n"]);
         }
     }
-    let regions = read(&text, &line_spans(&text), 0, context);
+    let regions = read(&text, &line_spans(&text), 0, reading);
     let Some(region) = regions.first() else { return false };
     regions.len() == 1 + usize::from(below.is_some())
         && region.cell.kind == cell.kind

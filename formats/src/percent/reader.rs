@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
         let scanned = language.as_deref().unwrap_or(&self.context.language);
         let (next, swallows) = self.next_marker(start, kind, comment, scanned);
         let body_start = start + usize::from(has_marker);
-        let body_end = next - self.n_separators(start, next);
+        let body_end = next - n_separators(next - start, |back| self.line(next - back));
         let body: Vec<&str> = (body_start..body_end).map(|idx| self.line(idx)).collect();
         let mut notes = Notes::default();
         if let Some(n_lines) = self.lines_to_next(&body, next - body_end, next) {
@@ -249,16 +249,6 @@ impl<'a> Reader<'a> {
         (self.lines.len(), hides_marker && scanner.is_quoted())
     }
 
-    /// How many blank lines before the next marker belong to no cell.
-    fn n_separators(&self, start: usize, next: usize) -> usize {
-        let is_blank = |back: usize| is_blank(self.line(next - back));
-        if next - start >= 3 && !is_blank(3) && is_blank(2) && is_blank(1) {
-            2
-        } else {
-            usize::from(self.line(next - 1).is_empty())
-        }
-    }
-
     /// How many blank lines jupytext notes behind a cell: those that it wouldn't
     /// write by itself.
     fn lines_to_next(&self, body: &[&str], n_separators: usize, next: usize) -> Option<usize> {
@@ -340,6 +330,28 @@ impl<'a> Reader<'a> {
             Closers::new(lines.map(|line| uncomment_line(line, comment, suffix)))
         })
     }
+}
+
+/// How many of the blank lines at the end of a cell's lines belong to no cell.
+///
+/// `line` gives a line by its place from the end: 1 is the last one.
+fn n_separators<'a>(n_lines: usize, line: impl Fn(usize) -> &'a str) -> usize {
+    if n_lines >= 3 && !is_blank(line(3)) && is_blank(line(2)) && is_blank(line(1)) {
+        2
+    } else {
+        usize::from(line(1).is_empty())
+    }
+}
+
+/// Returns how many blank lines have to stand behind the lines of a cell so that all of
+/// them, and no more, are read as its end; as close to `wanted` as possible.
+///
+/// There may be none: one line break at the end of code is never read back.
+pub(super) fn separators(lines: &[&str], wanted: usize) -> Option<usize> {
+    [wanted, 1, 0].into_iter().find(|&n| {
+        let line = |back: usize| if back <= n { "" } else { lines[lines.len() + n - back] };
+        lines.len() + n > 0 && n_separators(lines.len() + n, line) == n
+    })
 }
 
 /// What follows the comment prefix of a line and blanks.

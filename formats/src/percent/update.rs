@@ -13,7 +13,7 @@ use super::print::{self, new_piece};
 use super::reader::{Quotes, Region};
 use super::writer::{CellText, Way};
 use super::{head, header_text, pep8, reader};
-use crate::lines::{ends_line, line_spans, split_lines};
+use crate::lines::{ends_line, line_spans, split_lines, trim};
 use crate::{
     Attribute, Carry, Cell, CellKind, Change, Notebook, NotebookAttribute, Notes, PrintError,
     Printed, Slot, script,
@@ -44,6 +44,7 @@ pub(super) fn update(
         && cell.kind == CellKind::Raw
         && cell.metadata.is_empty()
         && cell.marimo.is_empty()
+        && !old.context.root_is_metadata
     {
         let is_in_header = slot.origin().is_some_and(|origin| old.places[origin].is_none());
         let is_kept = matches!(slot, Slot::Keep(_));
@@ -75,7 +76,7 @@ pub(super) fn update(
             }
             (_, None) => {
                 let below = below(&cells[idx], idx + 1 == slots.len());
-                (new_piece(&cells[idx], &context, old.newline(), below), None)
+                (new_piece(&cells[idx], &context, &context, old.newline(), below), None)
             }
         };
         piece.0.slot = Some(idx);
@@ -227,9 +228,9 @@ fn changed_piece(
     let is_same_text = before.source == after.source && before.kind == after.kind;
     let is_open = below.is_some() && leaves_open(old, region);
     let is_kept = is_same_text && was.body == is.body && !is_open;
-    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context, below);
+    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context, context, below);
     if !is_kept && !is_quoted {
-        is = print::cell_text(after, shown, context, below);
+        is = print::cell_text(after, shown, context, context, below);
     }
 
     let script = context.script;
@@ -278,6 +279,21 @@ fn way<'a>(old: &Percent, region: &'a Region, cell: &Cell) -> Way<'a> {
     ways.into_iter().find(|way| text(*way).body == lines).unwrap_or(Way::Usual)
 }
 
+/// Whether jupytext writes a cell as it stands in the text.
+pub(super) fn is_written_for(old: &Percent, region: &Region, cell: &Cell) -> bool {
+    let text = CellText::new(cell, Way::Jupytext, &Map::new(), &old.context);
+    let marker = region.marker.as_ref().map_or("", |marker| &old.text[marker.clone()]);
+    let options = reader::options_of(marker, old.context.script);
+    let lines = split_lines(&old.text[region.body.clone()]);
+    trim(options) == trim(&text.options) && without_end(&text.body) == without_end(&lines)
+}
+
+/// The lines without the blank ones at the end, which are taken for those between cells.
+fn without_end<T: AsRef<str>>(lines: &[T]) -> &[T] {
+    let n_lines = lines.iter().rposition(|line| !line.as_ref().is_empty()).map_or(0, |idx| idx + 1);
+    &lines[..n_lines]
+}
+
 /// Returns the quotes in which a new text can stand, as close to the present
 /// ones as possible.
 fn fitting(quotes: &Quotes, source: &str) -> Option<Quotes> {
@@ -320,7 +336,7 @@ fn insert_script(old: &Percent, target: &Notebook, pieces: &mut Vec<Placed>, con
     } else {
         let cell = Cell::new(CellKind::Code, block.as_str());
         let below = Some(Longest::of_any(block));
-        (new_piece(&cell, context, old.newline(), below), None)
+        (new_piece(&cell, context, context, old.newline(), below), None)
     };
     pieces.insert(at, piece);
 }

@@ -12,8 +12,10 @@ use crate::{Cell, CellKind, languages, magics, marimo_metadata, python_json};
 /// How a cell is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way<'a> {
-    /// As jupytext does.
+    /// As jupytext does, but for what it deletes.
     Usual,
+    /// As jupytext does, whatever it deletes.
+    Jupytext,
     /// Text, or code that isn't active here, in these quotes.
     Quotes(&'a Quotes),
     /// The same in comments, whatever the notebook asks for.
@@ -68,7 +70,15 @@ impl CellText {
             .collect();
 
         let mut language = None;
-        if !context.is_hydrogen
+        if way == Way::Jupytext
+            && !context.is_hydrogen
+            && let Some(arguments) = nameless_magic(&lines, context)
+        {
+            lines.remove(0);
+            if !arguments.is_empty() {
+                metadata.insert("magic_args".to_owned(), Value::String(arguments));
+            }
+        } else if !context.is_hydrogen
             && way != Way::Magic
             && let Some((name, arguments)) = magic_language(&lines, context)
         {
@@ -108,7 +118,10 @@ impl CellText {
             || active_tag(&metadata).is_some();
         let kind = (!is_code).then_some(cell.kind);
         let is_json = context.metadata_is_json;
-        let options = print_options(kind, metadata, is_json);
+        let options = match way {
+            Way::Jupytext => options::print(kind, &metadata, is_json),
+            _ => print_options(kind, metadata, is_json),
+        };
 
         let mut is_quoted = false;
         let mut indent = String::new();
@@ -123,7 +136,7 @@ impl CellText {
         } else {
             let quotes = match way {
                 Way::Quotes(Quotes { left, right }) => Some((left.clone(), (*right).to_owned())),
-                Way::Usual | Way::Magic => match cell.notes.0.get("cell_marker") {
+                Way::Usual | Way::Jupytext | Way::Magic => match cell.notes.0.get("cell_marker") {
                     Some(note) => note.as_str().and_then(markers),
                     None => context.cell_markers.as_deref().and_then(markers),
                 },
@@ -233,6 +246,14 @@ fn magic_language(lines: &[String], context: &Context) -> Option<(String, String
     let magic = first.strip_prefix("%%")?;
     let (name, arguments) = magic.split_once(' ').unwrap_or((magic, ""));
     context.is_language(name).then(|| (name.to_owned(), arguments.to_owned()))
+}
+
+/// The arguments of a magic without a name, which jupytext takes for a language.
+fn nameless_magic(lines: &[String], context: &Context) -> Option<String> {
+    let rest = lines.first()?.strip_prefix("%%")?;
+    let is_nameless = rest.is_empty() || rest.starts_with(' ');
+    let has_such = !matches!(context.language.as_str(), "go" | "csharp");
+    (is_nameless && has_such).then(|| rest.get(1..).unwrap_or_default().to_owned())
 }
 
 /// `%%`, `%% -flags`.

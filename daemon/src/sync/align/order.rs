@@ -17,7 +17,13 @@ const SAME_BUT_KIND: f64 = 0.95;
 /// Cells that are there just once on each side show where the others are: between two of
 /// them, the choice is the one with the most in common. So of two equal cells the one that
 /// stands in the right place is taken, not the first.
-pub(super) fn in_order(old: &[&Cell], new: &[&Cell]) -> Vec<(usize, usize)> {
+///
+/// `allow` says of two positions whether a cell may be an edited version of the other.
+pub(super) fn in_order(
+    old: &[&Cell],
+    new: &[&Cell],
+    allow: &dyn Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize)> {
     let known: HashSet<(CellKind, &str)> = old.iter().map(|cell| content(cell)).collect();
     let both: HashSet<(CellKind, &str)> =
         new.iter().map(|cell| content(cell)).filter(|it| known.contains(it)).collect();
@@ -25,7 +31,8 @@ pub(super) fn in_order(old: &[&Cell], new: &[&Cell]) -> Vec<(usize, usize)> {
     let (mut old_start, mut new_start) = (0, 0);
     let end = (old.len(), new.len());
     for (old_end, new_end) in anchors(old, new).into_iter().chain([end]) {
-        let gap = between(&old[old_start..old_end], &new[new_start..new_end], &both);
+        let allow = |a: usize, b: usize| allow(old_start + a, new_start + b);
+        let gap = between(&old[old_start..old_end], &new[new_start..new_end], &both, &allow);
         pairs.extend(gap.into_iter().map(|(a, b)| (old_start + a, new_start + b)));
         if (old_end, new_end) != end {
             pairs.push((old_end, new_end));
@@ -79,7 +86,12 @@ fn once<'a>(cells: &[&'a Cell]) -> HashMap<(CellKind, &'a str), Option<usize>> {
 /// Returns the pairs between two anchors.
 ///
 /// A cell whose content is on `both` sides may have moved, and is no edited one.
-fn between(old: &[&Cell], new: &[&Cell], both: &HashSet<(CellKind, &str)>) -> Vec<(usize, usize)> {
+fn between(
+    old: &[&Cell],
+    new: &[&Cell],
+    both: &HashSet<(CellKind, &str)>,
+    allow: &dyn Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize)> {
     if old.is_empty() || new.is_empty() {
         return Vec::new();
     }
@@ -96,6 +108,7 @@ fn between(old: &[&Cell], new: &[&Cell], both: &HashSet<(CellKind, &str)>) -> Ve
             (true, true) => 1.0,
             (false, true) if !a.source.is_empty() => SAME_BUT_KIND,
             (true, false) if both.contains(&content(a)) || both.contains(&content(b)) => 0.0,
+            (true, false) if !allow(old_idx, new_idx) => 0.0,
             (true, false) => {
                 let score = dice(&old_grams[old_idx], &new_grams[new_idx]);
                 if SIMILAR <= score { 0.9 * score } else { 0.0 }

@@ -127,6 +127,26 @@ impl PairedFormat {
         }
     }
 
+    /// Returns the format of a script for which its list gives none, by the formats that
+    /// a configuration prefers; `None` if that is one that nbsync doesn't know
+    /// (`jupytext: preferred_format`).
+    pub fn preferred(&self, preferred: &str) -> Option<FormatName> {
+        let preferred = read_formats(preferred, Some(&self.extension)).unwrap_or_default();
+        // What the preference leaves open fits everything.
+        let fits = |it: &&Self| {
+            let place = |it: &Self| (it.root.clone(), it.folders.clone(), it.prefix.clone());
+            let is_anywhere = it.root.is_empty() && it.folders.is_empty() && it.prefix.is_empty();
+            it.extension == self.extension
+                && (it.suffix.is_empty() || it.suffix == self.suffix)
+                && (is_anywhere || place(it) == place(self))
+        };
+        match preferred.iter().find(fits).map(Self::support) {
+            None | Some(Support::ByContent) => Some(FormatName::Percent),
+            Some(Support::Known(format)) => Some(format),
+            Some(Support::Unknown(_)) => None,
+        }
+    }
+
     /// The extension and the name, as jupytext writes them.
     fn short_name(&self) -> String {
         let extension = self.extension.trim_start_matches('.');
@@ -241,17 +261,50 @@ mod tests {
         assert_eq!(support("R:marimo"), Support::Unknown("R:marimo".to_owned()));
     }
 
+    // The expected formats are those that `jupytext.config.preferred_format` gives.
+    #[test]
+    fn a_preference_names_the_format_that_a_list_leaves_open() {
+        let preferred = |format: &str, preferred: &str| {
+            let formats = read_formats(format, None).unwrap();
+            formats[0].preferred(preferred).map(FormatName::as_str)
+        };
+        assert_eq!(preferred("py", ""), Some("percent"));
+        assert_eq!(preferred("py", "jl:hydrogen"), Some("percent"));
+        assert_eq!(preferred("py", "jl:hydrogen,py:hydrogen"), Some("hydrogen"));
+        assert_eq!(preferred("R", "auto:hydrogen"), Some("hydrogen"));
+        assert_eq!(preferred("jl", "py:light,auto:hydrogen"), Some("hydrogen"));
+        assert_eq!(preferred("py", "py:light,auto:hydrogen"), None);
+        // Only for names and places like these.
+        assert_eq!(preferred(".nb.py", ".pct.py:hydrogen"), Some("percent"));
+        assert_eq!(preferred(".nb.py", ".nb.py:hydrogen"), Some("hydrogen"));
+        assert_eq!(preferred(".nb.py", "py:hydrogen"), Some("hydrogen"));
+        assert_eq!(preferred("scripts//py", "other//py:hydrogen,py:percent"), Some("percent"));
+        assert_eq!(preferred("scripts//py", "scripts//py:hydrogen"), Some("hydrogen"));
+    }
+
     #[test]
     fn the_language_tells_what_auto_is() {
         let extension = |metadata: Value| {
             let Value::Object(metadata) = metadata else { unreachable!() };
             auto_extension(&Notebook { metadata, ..Notebook::default() })
         };
-        assert_eq!(extension(json!({})), None);
-        assert_eq!(
-            extension(json!({"language_info": {"file_extension": ".r"}})).as_deref(),
-            Some(".R")
-        );
-        assert_eq!(extension(json!({"kernelspec": {"language": "julia"}})).as_deref(), Some(".jl"));
+        let info = |value: &str| json!({"file_extension": value});
+        let kernel = |value: &str| json!({"language": value});
+        for (metadata, expected) in [
+            (json!({}), None),
+            (json!({"kernelspec": kernel("")}), None),
+            (json!({"kernelspec": kernel("julia")}), Some(".jl")),
+            (json!({"kernelspec": kernel("C++17")}), Some(".cpp")),
+            (json!({"jupytext": {"main_language": "python"}}), Some(".py")),
+            // One name for the extensions of a language.
+            (json!({"language_info": info(".r")}), Some(".R")),
+            (json!({"language_info": info(".fs")}), Some(".fsx")),
+            (json!({"language_info": info(".resource")}), Some(".robot")),
+            (json!({"language_info": info(".C")}), Some(".cpp")),
+            (json!({"language_info": info(".jl"), "kernelspec": kernel("python")}), Some(".jl")),
+            (json!({"language_info": info(".py"), "kernelspec": kernel("sage")}), Some(".sage")),
+        ] {
+            assert_eq!(extension(metadata.clone()).as_deref(), expected, "{metadata}");
+        }
     }
 }
