@@ -41,6 +41,9 @@ pub(crate) fn processes(path: &Utf8Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -49,12 +52,16 @@ mod tests {
         let path = Utf8Path::from_path(folder.path()).unwrap().canonicalize_utf8().unwrap();
         let path = path.join("a.py");
         fs::write(&path, "").unwrap();
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .stdin(fs::File::open(&path).unwrap())
+        // The name of a program is not to be seen before its first output.
+        let mut child = Command::new("sh")
+            .args(["-c", "echo; read line"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::open(&path).unwrap())
             .spawn()
             .unwrap();
-        let name = format!("`sleep`, process {}", child.id());
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let name = format!("`sh`, process {}", child.id());
         // A child that another test is starting has our files open too, until its `exec`.
         let found = processes(&path);
         child.kill().unwrap();

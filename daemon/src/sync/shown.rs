@@ -147,7 +147,7 @@ mod tests {
         check("+ x", "+ y", "# + x", Some("# + y"));
         check("x\n+ x", "x\n+ y", "# x\n+ x", Some("# x\n+ y"));
         // It was read as a magic, and is none any more.
-        check("Why?", "# Why not?", "# Why?", None);
+        assert_eq!(carry_over("Why?", "# Why not?", "# Why?", |_| false), None);
     }
 
     #[test]

@@ -28,9 +28,6 @@ pub(super) struct Context {
     pub(super) cell_markers: Option<String>,
     /// Whether metadata is written as one JSON object.
     pub(super) metadata_is_json: bool,
-    /// Whether the lines of a header outside of `jupyter:` are metadata, and no raw cell.
-    /// jupytext asks the configuration, not the header, when it reads.
-    pub(super) root_is_metadata: bool,
     /// Names of cell magics that count as languages.
     custom_magics: Vec<String>,
     /// The options of the folder, as they would stand below `jupytext` in metadata.
@@ -63,10 +60,15 @@ impl Context {
             cell_filter: Filter::parse(option("cell_metadata_filter")),
             cell_markers: option("cell_markers").and_then(Value::as_str).map(str::to_owned),
             metadata_is_json: flag("cell_metadata_json").unwrap_or(false),
-            root_is_metadata: options.get(ROOT_AS_CELL) == Some(&Value::Bool(false)),
             custom_magics,
             options: Arc::clone(options),
         }
+    }
+
+    /// Whether the lines of a header outside of `jupyter:` are metadata, and no raw cell.
+    /// jupytext asks the configuration, not the header, when it reads.
+    pub(super) fn root_is_metadata(&self) -> bool {
+        self.options.get(ROOT_AS_CELL) == Some(&Value::Bool(false))
     }
 
     /// Whether `%%name` starts a cell in another language.

@@ -73,7 +73,7 @@ impl Percent {
         }
         context.metadata_is_json |= regions.iter().any(|region| region.metadata_is_json);
 
-        let root = if context.root_is_metadata {
+        let root = if context.root_is_metadata() {
             header.root_metadata(&text, &lines, script)?
         } else {
             None
@@ -86,7 +86,7 @@ impl Percent {
         notebook.marimo = marimo_metadata::take_from_notebook(&mut notebook.metadata);
         let mut places = Vec::new();
         if let Some(source) = root_level_source(&text, &lines, &header, script)
-            && !context.root_is_metadata
+            && !context.root_is_metadata()
         {
             let mut cell = Cell::new(CellKind::Raw, source);
             if let Some(n_lines) = lines_behind_header(&text, &lines, &header, script) {

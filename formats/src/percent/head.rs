@@ -35,7 +35,7 @@ pub(super) fn head(
         };
         let print = |notebook: &Notebook| {
             let mut metadata = notebook.metadata.clone();
-            if old.context.root_is_metadata {
+            if old.context.root_is_metadata() {
                 header_text::take_root_metadata(&mut metadata);
             }
             // What the old header shows is shown, whatever the filter says.
@@ -70,7 +70,7 @@ pub(super) fn head(
     let uncommented = |idx: usize| header::uncomment(line(idx), script);
     // What stands outside of `jupyter:` is a raw cell, or metadata.
     let root_metadata = |notebook: &Notebook| {
-        let metadata = Some(&notebook.metadata).filter(|_| old.context.root_is_metadata);
+        let metadata = Some(&notebook.metadata).filter(|_| old.context.root_is_metadata());
         metadata.and_then(header_text::root_metadata).cloned()
     };
     let new_root = root_metadata(target);

@@ -44,7 +44,7 @@ pub(super) fn update(
         && cell.kind == CellKind::Raw
         && cell.metadata.is_empty()
         && cell.marimo.is_empty()
-        && !old.context.root_is_metadata
+        && !old.context.root_is_metadata()
     {
         let is_in_header = slot.origin().is_some_and(|origin| old.places[origin].is_none());
         let is_kept = matches!(slot, Slot::Keep(_));
