@@ -81,7 +81,7 @@ ROWS = [
     Row("magic with quotes", "code", "%%writefile a\ntext '''knob", "all that follows is one cell", is_held=True),
     # Magics that jupytext takes for the language of the cell.
     Row("first line `%%`", "code", "%%\nknob = 1", "no first line"),
-    Row("first line `%% foo`", "code", "%% foo\nknob = 1", "no first line", odd=("%% foo", "%% bar")),
+    Row("first line `%% foo`", "code", "%% foo\nknob = 1", "no first line"),
     Row("first line `%%` of prose", "markdown", "%%\nknob", "no first line"),
     Row("`%%python` in Python", "code", "%%python\nknob = 1", "no first line"),
     Row("`%%R` and nothing else", "code", "%%R", "a line break more"),
@@ -102,7 +102,7 @@ ROWS = [
     # The option that puts text in quotes.
     Row("quotes around `%%bash`", "code", "%%bash\nknob", "quotes in the text", **QUOTES),
     Row("quotes outside of `.py`", "markdown", "knob", "quotes in the text", kernel=R, extension=".R", **QUOTES),
-    Row("quotes around quotes", "markdown", 'knob """\ntext', "cells cut at wrong lines", **QUOTES),
+    Row("quotes around quotes", "markdown", 'knob """\ntext', "cells cut at wrong lines", is_held=True, **QUOTES),
     # Marker lines.
     Row("title with `=`", "code", "knob = 1", "another title", metadata={"title": "a = b"}, is_exact=False),
     Row("key without a value first", "code", "knob = 1", "a title", metadata={"b": None, "a": 1}),

@@ -162,10 +162,10 @@ fn translate(
             continue;
         }
         let new_idx = keys.iter().position(|it| *it == Some(*key));
-        let is_written = |text: &str| {
+        let is_written = |text: &String| {
             let written = |idx: usize| {
                 let cell = document.notebook().cells[idx].clone();
-                document.is_written_for(idx, &Cell { source: text.to_owned(), ..cell })
+                document.is_written_for(idx, &Cell { source: text.clone(), ..cell })
             };
             new_idx.is_some_and(written)
         };

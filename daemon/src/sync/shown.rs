@@ -19,11 +19,12 @@ pub(super) fn carry_over(
     shown: &str,
     edited: &str,
     is: &str,
-    is_written: impl Fn(&str) -> bool,
+    is_written: impl Fn(&String) -> bool,
 ) -> Option<String> {
     merge_lines(shown, edited, is)
         .or_else(|| with_breaks(shown, edited, is))
-        .or_else(|| within_lines(shown, edited, is).filter(|text| is_written(text)))
+        .or_else(|| within_lines(shown, edited, is).filter(&is_written))
+        .or_else(|| below_hidden(shown, edited, is).filter(&is_written))
 }
 
 /// The edit of a text with other line breaks, or more of them at the end.
@@ -63,6 +64,12 @@ fn within_lines(shown: &str, edited: &str, is: &str) -> Option<String> {
     }
     let merged = old.iter().zip(&new).zip(&is).map(|((old, new), is)| merge_line(old, new, is));
     Some(merged.collect::<Option<Vec<_>>>()?.join("\n"))
+}
+
+/// The edit of a text of which the first lines are not shown.
+fn below_hidden(shown: &str, edited: &str, is: &str) -> Option<String> {
+    let hidden = is.strip_suffix(shown).filter(|hidden| hidden.ends_with('\n'))?;
+    Some(format!("{hidden}{edited}"))
 }
 
 /// Merges two changes of a line that don't overlap.
@@ -125,7 +132,7 @@ mod tests {
     #[track_caller]
     fn check(shown: &str, edited: &str, is: &str, expected: Option<&str>) {
         // A heading loses one comment each time that it is read.
-        let is_written = |text: &str| text.strip_prefix("# ") == Some(edited);
+        let is_written = |text: &String| text.strip_prefix("# ") == Some(edited);
         let found = carry_over(shown, edited, is, is_written);
         assert_eq!(found.as_deref(), expected, "{shown:?} {edited:?} {is:?}");
     }
@@ -148,6 +155,14 @@ mod tests {
         check("x\n+ x", "x\n+ y", "# x\n+ x", Some("# x\n+ y"));
         // It was read as a magic, and is none any more.
         assert_eq!(carry_over("Why?", "# Why not?", "# Why?", |_| false), None);
+    }
+
+    #[test]
+    fn first_lines_that_are_not_shown_stay_if_the_text_is_written_so() {
+        let carry = |is_written: bool| carry_over("x", "y", "%%\nx", |_| is_written);
+        assert_eq!(carry(true).as_deref(), Some("%%\ny"));
+        assert_eq!(carry(false), None);
+        assert_eq!(carry_over("x", "y", "ax", |_| true).as_deref(), Some("ay"));
     }
 
     #[test]
