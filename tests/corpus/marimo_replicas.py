@@ -2,8 +2,9 @@
 
 The sources are as marimo saves them, half of them scripts and half of them the ipynb of the same notebook.
 Each gets edits in its ipynb and in its percent replica. After every one, the marimo script has to be what
-marimo would save for these cells, and all other cells in it have to keep their bytes, but for arguments and
-`return` lines that follow the edit.
+marimo would save for these cells, and all other cells in it have to keep their code; and their bytes, but for
+what follows the edit by marimo's own rules: arguments, `return` lines, and a function or class that can no longer
+(or can now) stand on its own because a function that it calls can't (or can).
 """
 
 from pathlib import Path
@@ -56,16 +57,25 @@ def prepare(home, prepared, corpus):
 def count(report, what, before, after):
     edited = [source for source in before if before[source] != after[source]]
     n_saved = n_kept = 0
+    reframed = []
     for source in edited:
         is_saved = views.regen(after[source]) == after[source]
         n_saved += is_saved
         report.check(is_saved, f"{source}: as marimo saves it after {what}")
         old, new = (views.read_marimo(it[source]).cells for it in (before, after))
-        blocks = [it.block for it in old]
-        gone = sum(it.block not in blocks for it in new)
-        n_kept += gone <= 1
+        is_kept = n_new(old, new, "block") <= 1
+        n_kept += is_kept
+        if not is_kept:
+            reframed.append(source)
+        report.check(n_new(old, new, "source") <= 1, f"{source}: the code of all other cells stays after {what}")
     by_kind = [sum(Path(it).parts[0] == kind for it in edited) for kind in ("script", "ipynb")]
     report.note(
         f"{what}: {len(edited)} marimo notebooks ({by_kind[0]} scripts, {by_kind[1]} shadows of ipynb), "
         f"{n_saved} as marimo saves them, {n_kept} with all other cells byte for byte the same"
+        + (f"; the code alone in {', '.join(reframed)}" if reframed else "")
     )
+
+
+def n_new(old, new, attribute):
+    known = [getattr(it, attribute) for it in old]
+    return sum(getattr(it, attribute) not in known for it in new)
