@@ -70,6 +70,7 @@ ROWS = [
             ("# %timeit", "# %time"),
         ]
     ),
+    Row("prose `# Why?` and line breaks", "markdown", "# Why?\nknob\n\n", "the text without `# `"),
     # Comments and markers in code.
     Row("code `# # + foo`", "code", "# # + foo\nknob = 1", "`# + foo`", is_exact=False, odd=("foo", "bar")),
     Row("code `##+ x`", "code", "##+ x\nknob = 1", "`#+ x`", is_exact=False, odd=("##+ x", "##+ y")),

@@ -143,6 +143,13 @@ impl CellText {
                 Way::Comments | Way::Guarded => None,
             };
             is_quoted = quotes.is_some();
+            if matches!(way, Way::Quotes(_))
+                && 1 < lines.len()
+                && lines.last().is_some_and(String::is_empty)
+            {
+                // Of blank lines before the end of quotes, one is not read.
+                lines.push(String::new());
+            }
             lines = comment(lines, quotes, context);
         }
         Self { options, indent, body: lines, is_active: is_code && is_active, is_quoted }
