@@ -29,6 +29,7 @@ import marimo_notebooks as notebooks
 from marimo._convert.converters import MarimoConvert
 from marimo_judge import judge
 from support.daemon import target
+from support.npm import default_cache
 from support.report import Report
 
 # marimo's sentences, by nbsync's words. What has none here, marimo does without a word.
@@ -239,7 +240,7 @@ def main():
     parser.add_argument("--mutants", type=int, default=50_000)
     parser.add_argument("--python", type=int, default=1_000, help="how many Python files, about")
     parser.add_argument("--later", type=int, default=500, help="notebooks with later syntax")
-    parser.add_argument("--cache", type=Path, default=later_python.default_cache())
+    parser.add_argument("--cache", type=Path, default=default_cache())
     parser.add_argument("--show", type=int, default=5, help="differences to print of each kind")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("sets", nargs="*")

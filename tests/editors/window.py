@@ -7,13 +7,18 @@ percent copy at random times. Not a test: it needs a real browser, and prints wh
 
 import argparse
 import random
+import sys
 import threading
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from browser import browser
 from pages import Marimo
-from run import Daemon, Home, scratch, write_notebook
 from servers import Servers
+from stage import write_notebook
+from support.daemon import Daemon, Home, scratch
 
 
 class Assistant(threading.Thread):
@@ -48,9 +53,10 @@ def measure(n_lines, seed):
     try:
         with Daemon(root, home) as daemon, Servers(root, folder, None) as servers, browser() as chromium:
             daemon.flush()
-            page = Marimo(chromium, servers.marimo(marimo))
+            page = Marimo(chromium, marimo)
+            page.open(servers.marimo(marimo).url, root)
             page.type(2, "\nwarm = 0")
-            page.save()
+            page.press_save()
             assistant = Assistant(percent, marimo, seed)
             assistant.start()
             for no in range(n_lines):

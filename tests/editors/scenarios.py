@@ -1,0 +1,242 @@
+"""What people do with several editors on one notebook."""
+
+import os
+
+SCENARIOS = []
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+@scenario
+def typed_in_one_shown_in_all(nb):
+    """Type and save in each; the others show it, JupyterLab after a reload."""
+    pages = [nb.vscode_text(), nb.vscode_notebook(), nb.marimo(), nb.jupyterlab()]
+    tokens = []
+    for round_no in range(2):
+        for author in pages:
+            token = f"{author.name.replace('-', '_')}_{round_no}"
+            tokens.append(token)
+            readers = [it for it in pages if it is not author]
+            author.type(round_no, f"\n{token} = 0")
+            for reader in readers:
+                reader.expect(token)
+            nb.save(author, token)
+            nb.check_shown(token, readers)
+            nb.note_latencies(author, readers)
+    nb.check_tokens(tokens)
+    nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs stay", nb.outputs())
+    nb.check_no_dialogs()
+
+
+def type_in_both(nb, text_cell, marimo_cell):
+    """Types in two editors before either saves, and saves both at once."""
+    text, marimo = nb.vscode_text(), nb.marimo()
+    text.type(text_cell, "\nfrom_text = 0")
+    marimo.type(marimo_cell, "\nfrom_marimo = 0")
+    # First: what is not saved in marimo when an update comes, it takes back.
+    nb.save(marimo, "from_marimo")
+    nb.save(text, "from_text", insist="Overwrite")
+    return text, marimo
+
+
+@scenario
+def two_editors_within_a_second(nb):
+    """Different cells in two editors: both are kept, and there is nothing to resolve."""
+    text, marimo = type_in_both(nb, 0, 2)
+    nb.check_shown("from_text", [marimo])
+    nb.check_tokens(["from_text", "from_marimo"])
+    nb.check(nb.status()["state"] == "synced", "no conflict", nb.status())
+    nb.check_no_dialogs()
+
+
+@scenario
+def the_same_cell_in_two_editors(nb):
+    """Both lines at the end of one cell: both are kept, and the user is told."""
+    type_in_both(nb, 1, 1)
+    nb.check_tokens(["from_text", "from_marimo"], once=False)
+    nb.check(nb.status()["state"] == "conflict", "there is a conflict", nb.status())
+    nb.check_no_dialogs()
+
+
+@scenario
+def marimo_without_watch(nb):
+    """An editor that never loads what came from elsewhere, and saves."""
+    text, marimo = nb.vscode_text(), nb.marimo(watch=False)
+    for no in range(3):
+        text.type(0, f"\nfrom_text_{no} = 0")
+        nb.save(text, f"from_text_{no}")
+        nb.stage.daemon.flush()
+        marimo.type(2, f"\nfrom_marimo_{no} = 0")
+        nb.save(marimo, f"from_marimo_{no}")
+        nb.check_shown(f"from_marimo_{no}", [text])
+    nb.check_tokens([f"from_{name}_{no}" for name in ("text", "marimo") for no in range(3)])
+    nb.check_no_dialogs()
+
+
+@scenario
+def vscode_overwrites(nb):
+    """Unsaved typing in VS Code when an edit arrives: its save is refused, and its user insists."""
+    text, marimo = nb.vscode_text(), nb.marimo()
+    text.type(0, "\nfrom_text = 0")
+    marimo.type(2, "\nfrom_marimo = 0")
+    nb.save(marimo, "from_marimo")
+    nb.wait_in_file(nb.percent, "from_marimo")
+    said = nb.save(text, "from_text", insist="Overwrite")
+    nb.check(said and "newer" in said, "VS Code says that the file is newer", said)
+    nb.check_shown("from_text", [marimo])
+    nb.check_tokens(["from_text", "from_marimo"])
+    nb.check_no_dialogs()
+
+
+def edit_under_jupyter(nb):
+    """Types in JupyterLab, does not save, and lets an edit from VS Code come."""
+    text, lab = nb.vscode_text(), nb.jupyterlab()
+    lab.type(2, "\nfrom_lab = 0")
+    text.type(0, "\nfrom_text = 0")
+    nb.save(text, "from_text")
+    nb.wait_in_file(nb.ipynb, "from_text")
+    nb.stage.daemon.flush()
+    nb.check(not lab.dialogs(), "JupyterLab asks nothing until it saves", lab.dialogs())
+    return text, lab
+
+
+@scenario
+def jupyter_overwrites(nb):
+    """JupyterLab says that the file has changed; its user insists."""
+    text, lab = edit_under_jupyter(nb)
+    said = nb.save(lab, "from_lab", insist="Overwrite")
+    nb.check(said and "changed on disk" in said, "JupyterLab says that the file has changed", said)
+    nb.check_tokens(["from_text", "from_lab"])
+    nb.check_shown("from_lab", [text])
+    nb.check_shown("from_text", [lab])
+    nb.check(lab.shows("from_lab"), "JupyterLab still shows its own edit", lab.cells())
+    nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs stay", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario
+def jupyter_reverts(nb):
+    """JupyterLab says that the file has changed; its user takes what is there."""
+    _, lab = edit_under_jupyter(nb)
+    lab.press_save()
+    said = nb.wait_for("JupyterLab asks", lab.dialogs)[0]
+    nb.check("changed on disk" in said, "JupyterLab says that the file has changed", said)
+    lab.answer("Revert")
+    nb.wait_for("JupyterLab shows what is on disk", lambda: lab.shows("from_text"))
+    nb.check(not lab.shows("from_lab"), "JupyterLab gives up its own edit", lab.cells())
+    nb.check_tokens(["from_text"])
+    nb.check("from_lab" not in nb.percent.read_text(), "what was given up is nowhere")
+    nb.check_no_dialogs()
+
+
+@scenario
+def edited_while_a_cell_runs(nb):
+    """A cell runs in JupyterLab while the script is edited: kernel and outputs are left alone."""
+    lab, text = nb.jupyterlab(), nb.vscode_text()
+    gate = nb.stage.shots / f"{nb.name}.fifo"
+    os.mkfifo(gate)
+    lab.type(0, f"\nprint('before')\nopen({str(gate)!r}).read()\nprint('after')")
+    nb.save(lab, "'after'")
+    nb.check_shown("'after'", [text])
+    lab.run(0)
+    nb.wait_for("the cell prints", lambda: "before" in lab.printed()[0])
+    text.type(2, "\nfrom_text = 0")
+    nb.save(text, "from_text")
+    nb.wait_in_file(nb.ipynb, "from_text")
+    nb.stage.daemon.flush()
+    nb.check(lab.is_running(), "the cell still runs")
+    gate.write_text("")
+    nb.wait_for("the cell ends", lambda: "after" in lab.printed()[0])
+    lab.type(1, "\nfrom_lab = 0")
+    said = nb.save(lab, "from_lab", insist="Overwrite")
+    nb.check(said and "changed on disk" in said, "JupyterLab says that the file has changed", said)
+    nb.check_tokens(["from_text", "from_lab"])
+    printed = ["1\nbefore\nafter\n", "2\n", "3\n"]
+    nb.check(nb.outputs() == printed, "all outputs are in the notebook", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario
+def deleted_and_brought_back(nb):
+    """A cell is deleted in JupyterLab, and the deletion taken back."""
+    lab, text, marimo = nb.jupyterlab(), nb.vscode_text(), nb.marimo()
+    lab.delete(1)
+    nb.wait_for("the cell is gone", lambda: len(lab.cells()) == 2)
+    lab.press_save()
+    nb.wait_in_file(nb.ipynb, "y = x + 1", is_there=False)
+    nb.wait_clean(lab)
+    for page in (text, marimo):
+        nb.wait_for(f"{page.name} shows two cells", lambda page=page: len(page.cells()) == 2)
+    nb.stage.daemon.flush()
+    lab.undo_deletion()
+    nb.wait_for("the cell is back", lambda: len(lab.cells()) == 3)
+    lab.press_save()
+    nb.wait_in_file(nb.ipynb, "y = x + 1")
+    nb.wait_clean(lab)
+    nb.check_shown("y = x + 1", [text, marimo])
+    for page in (lab, text, marimo):
+        cells = [cell.split(" ")[0] for cell in page.cells()]
+        nb.check(cells == ["x", "y", "z"], f"{page.name} shows the cells in their order", cells)
+    nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs are back", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario
+def renamed_in_jupyter(nb):
+    """The notebook is renamed in the file browser of JupyterLab, and edited on."""
+    lab = nb.jupyterlab()
+    lab.type(0, "\nbefore_it = 0")
+    nb.save(lab, "before_it")
+    nb.check_tokens(["before_it"])
+    lab.rename("other.ipynb")
+    nb.rename("other")
+    nb.wait_for("the other copies have its new name", lambda: nb.percent.exists() and nb.marimo_script.exists())
+    text = nb.vscode_text()
+    lab.type(1, "\nfrom_lab = 0")
+    nb.save(lab, "from_lab")
+    nb.check_shown("from_lab", [text])
+    text.type(2, "\nfrom_text = 0")
+    nb.save(text, "from_text")
+    nb.check_shown("from_text", [lab])
+    nb.check_tokens(["before_it", "from_lab", "from_text"])
+    nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs stay", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario
+def jupyter_with_collaboration(nb):
+    """JupyterLab that saves by itself and shows what comes from elsewhere."""
+    lab, text, marimo = nb.jupyterlab_together(), nb.vscode_text(), nb.marimo()
+    tokens = []
+    for round_no in range(2):
+        for author in (text, lab, marimo):
+            token = f"{author.name.replace('-', '_')}_{round_no}"
+            tokens.append(token)
+            readers = [it for it in (text, lab, marimo) if it is not author]
+            author.type(round_no, f"\n{token} = 0")
+            for reader in readers:
+                reader.expect(token)
+            nb.save(author, token)
+            nb.check_shown(token, readers)
+            nb.note_latencies(author, readers)
+            nb.stage.daemon.flush()
+    nb.check_tokens(tokens)
+    nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs stay", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario
+def marimo_without_watchdog(nb):
+    """marimo that looks once a second whether its file has changed."""
+    text, marimo = nb.vscode_text(), nb.marimo(watchdog=False)
+    text.type(0, "\nfrom_text = 0")
+    nb.save(text, "from_text")
+    nb.check_shown("from_text", [marimo])
+    marimo.type(2, "\nfrom_marimo = 0")
+    nb.save(marimo, "from_marimo")
+    nb.check_shown("from_marimo", [text])
+    nb.check_tokens(["from_text", "from_marimo"])
+    nb.check_no_dialogs()
