@@ -206,6 +206,8 @@ impl Engine {
             n_propagated: 0,
         };
         engine.load(now);
+        // Not while everything else starts.
+        engine.next_collect = now + engine.until_collect().max(WALK);
         engine
     }
 

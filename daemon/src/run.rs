@@ -166,6 +166,9 @@ pub fn sync(
 ) -> Result<SyncReport, Error> {
     let (mut engine, paths) = cycle(options, paths, mode, reporter)?;
     let report = engine.sync_report(&paths, 0);
+    if mode == SyncMode::Apply {
+        engine.collect_if_due();
+    }
     engine.stop();
     Ok(report)
 }

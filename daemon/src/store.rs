@@ -88,6 +88,9 @@ pub trait Store: Send + Sync {
         live: &BTreeSet<Digest>,
         now: u64,
     ) -> Result<Collected, StoreError>;
+
+    /// Returns the `now` of the last time that old versions were forgotten, `None` if there was none.
+    fn collected_at(&self) -> Result<Option<u64>, StoreError>;
 }
 
 /// Changes that are stored together.

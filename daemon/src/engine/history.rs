@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::Document;
 
-use super::Engine;
 use super::pairing::Due;
 use super::work::{ACCIDENTS, Job};
+use super::{COLLECT, Engine};
 use crate::cycle::{Begun, End, Fate, LateText, Replaced, Start, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::{chain, guarded};
@@ -350,6 +350,24 @@ impl Engine {
     /// The folders with notebooks.
     pub(super) fn folders(&self) -> BTreeSet<Utf8PathBuf> {
         self.pairings.keys().filter_map(|it| it.parent()).map(Utf8Path::to_owned).collect()
+    }
+
+    /// Forgets old versions if that was not done for a while.
+    pub(crate) fn collect_if_due(&mut self) {
+        if self.until_collect().is_zero() {
+            self.collect();
+        }
+    }
+
+    /// How long it is until old versions are to be forgotten, whichever process did it last.
+    pub(super) fn until_collect(&self) -> Duration {
+        let last = self.parts.store.collected_at().unwrap_or_else(|err| {
+            tracing::debug!("{}", chain(&err));
+            None
+        });
+        // A clock that was set back is none to wait for.
+        let passed = last.and_then(|at| self.now_ms().checked_sub(at));
+        passed.map_or(Duration::ZERO, |ms| COLLECT.saturating_sub(Duration::from_millis(ms)))
     }
 
     /// Forgets old versions.

@@ -91,4 +91,8 @@ impl Store for SimStore {
     ) -> Result<Collected, StoreError> {
         self.alive()?.collect(keep, live, now)
     }
+
+    fn collected_at(&self) -> Result<Option<u64>, StoreError> {
+        self.alive()?.collected_at()
+    }
 }

@@ -20,6 +20,7 @@ struct State {
     history: BTreeMap<String, Vec<HistoryEntry>>,
     blobs: BTreeMap<Digest, Vec<u8>>,
     fails: bool,
+    collected_at: Option<u64>,
     /// Records and histories as they were before the last commits, oldest first.
     uncommitted: VecDeque<Index>,
 }
@@ -163,7 +164,12 @@ impl Store for MemoryStore {
             }
             stays
         });
+        state.collected_at = Some(now);
         Ok(collected)
+    }
+
+    fn collected_at(&self) -> Result<Option<u64>, StoreError> {
+        Ok(self.state().collected_at)
     }
 }
 

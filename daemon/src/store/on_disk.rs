@@ -145,8 +145,9 @@ impl DiskStore {
         }
     }
 
-    fn rebuilt_at(&self) -> Result<Option<u64>, StoreError> {
-        let value = self.index.get(&meta_key("rebuilt"))?;
+    /// Returns a time that was noted, in milliseconds since 1970.
+    fn time_of(&self, event: &str) -> Result<Option<u64>, StoreError> {
+        let value = self.index.get(&meta_key(event))?;
         Ok(value.and_then(|it| Some(u64::from_be_bytes(it.try_into().ok()?))))
     }
 }
@@ -252,7 +253,7 @@ impl Store for DiskStore {
         let mut named = self.named()?;
         named.extend(live);
         let mut collected = Collected { entries: forgotten.len(), ..Collected::default() };
-        let rebuilt = self.rebuilt_at()?;
+        let rebuilt = self.time_of("rebuilt")?;
         for blob in blobs {
             let rescued =
                 rebuilt.is_some_and(|at| blob.mtime_ms <= at && now.saturating_sub(at) < RESCUE_MS);
@@ -265,7 +266,14 @@ impl Store for DiskStore {
                 collected.bytes += blob.size;
             }
         }
+        let mut changes = Changes::default();
+        changes.put(&meta_key("collected"), &now.to_be_bytes());
+        self.index.apply(changes)?;
         Ok(collected)
+    }
+
+    fn collected_at(&self) -> Result<Option<u64>, StoreError> {
+        self.time_of("collected")
     }
 }
 

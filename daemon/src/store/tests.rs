@@ -128,10 +128,12 @@ fn collecting_forgets_versions_and_then_texts() {
         let base = store.put_blob(b"base").unwrap();
         store.put_blob(b"orphan").unwrap();
         let keep = Keep { min_versions: 2, age_ms: 0, bytes: 1000, ..Keep::default() };
+        assert_eq!(store.collected_at().unwrap(), None);
         // Tomorrow, when nothing is fresh any more.
         let now = super::on_disk::now_ms() + 2 * 86_400_000;
         let collected = store.collect(&keep, &BTreeSet::from([base]), now).unwrap();
         assert_eq!((collected.entries, collected.blobs), (1, 2));
+        assert_eq!(store.collected_at().unwrap(), Some(now));
         assert_eq!(numbers(store, "a.py"), [(2, 2), (3, 3)]);
         let has = |text: &str| store.blob(Digest::of(text.as_bytes())).unwrap().is_some();
         assert!(!has("one") && has("two") && has("three") && has("base") && !has("orphan"));

@@ -7,6 +7,7 @@ use camino::Utf8PathBuf;
 
 use super::world::{QUIET, World, at, replicas};
 use crate::control::{Command, Reply};
+use crate::engine::COLLECT;
 use crate::history::{self, LogEntry, Rev};
 use crate::report::{Cause, ChangeReport, NotebookState, Take};
 use crate::store::{Keep, Store};
@@ -304,6 +305,30 @@ fn collecting_keeps_what_bases_and_late_writers_need() {
     world.edit("a.py", "x = 6");
     world.run(QUIET);
     world.check("a.py", "x = 6");
+}
+
+#[test]
+fn old_versions_are_forgotten_once_an_hour_by_whoever_runs() {
+    let mut world = World::with(&[("a.py", "x = 1")]);
+    let edit = |world: &mut World, n: u32| {
+        world.edit("a.py", &format!("x = {n}"));
+        world.run(Duration::from_millis(100));
+        world.engine().parts.config.history =
+            Keep { min_versions: 1, max_versions: 1, age_ms: 0, bytes: 0 };
+        world.engine().collect_if_due();
+        world.log("a.py").len()
+    };
+    assert_eq!(edit(&mut world, 2), 1);
+    assert_eq!(edit(&mut world, 3), 2);
+    // The next process knows when that was.
+    world.stop();
+    world.start();
+    assert_eq!(edit(&mut world, 4), 3);
+    world.run(COLLECT / 2);
+    assert!(3 < world.log("a.py").len());
+    world.run(COLLECT);
+    // One of the notebook, and one of each file that was replaced.
+    assert_eq!(world.log("a.py").len(), 3);
 }
 
 /// Two edits of `x`, in the source and in another replica.
