@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The tools that people run on notebooks, each on the copy that suits it, under the real daemon.
 
-Papermill, nbconvert, nbstripout, ruff, black, uv, and marimo's check, export and run. A tool must find in its copy what it needs, what it changes must arrive in the other copies as an edit of the right
-cells, and nothing else may change.
+Papermill, nbconvert, nbstripout, pre-commit, ruff, black, uv, and marimo's check, export and run. A tool must find
+in its copy what it needs, what it changes must arrive in the other copies as an edit of the right cells, and nothing
+else may change.
 """
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -61,6 +63,49 @@ place = os.getcwd()
 # %%
 pathlib.Path("ran.txt").write_text(f"{place} {neighbour.ANSWER} {text}")
 '''
+
+HOOKS = '''\
+repos:
+  - repo: local
+    hooks:
+      - id: format
+        name: format
+        entry: ruff format --isolated
+        language: system
+        types: [python]
+'''
+
+# What package managers keep beside notebooks.
+MANAGERS = {
+    "pyproject.toml": '''\
+[project]
+name = "analysis"
+version = "0"
+requires-python = ">=3.11"
+dependencies = []
+
+[tool.poetry]
+package-mode = false
+
+[tool.pixi.workspace]
+channels = []
+platforms = ["linux-64"]
+
+[tool.rye]
+managed = true
+''',
+    "requirements.txt": "attrs==26.1.0\n",
+    "requirements.lock": "attrs==26.1.0\n",
+    "poetry.lock": "package = []\n",
+    "pixi.lock": "version: 6\npackages: []\n",
+    "environment.yml": "dependencies: [python]\n",
+    ".python-version": "3.11\n",
+    "env/pyvenv.cfg": "version = 3.11\n",
+    "env/lib/python3.11/site-packages/tutorial.py": "# %%\nx = 1\n",
+    ".venv/pyvenv.cfg": "version = 3.11\n",
+    ".venv/lib/tutorial.py": "# %%\nx = 1\n",
+    ".pixi/envs/default/lib/tutorial.py": "# %%\nx = 1\n",
+}
 
 BLOCK = '''\
 # /// script
@@ -343,6 +388,56 @@ def nbstripout(bench):
     bench.check(texts == {name: paths[name].read_bytes() for name in texts}, "no other copy changes")
     now = {name: os.stat(paths[name]).st_mtime_ns for name in texts}
     bench.check(stamps == now, "no other copy is written", f"{stamps} {now}")
+
+
+@scenario
+def pre_commit(bench):
+    """A hook formats what is committed, while what is not to be committed is put away."""
+    names = {"NAME": "Test", "EMAIL": "test@example.org"}
+    environ = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in names.items()}
+    environ |= {"GIT_CONFIG_GLOBAL": "/dev/null", "PRE_COMMIT_HOME": str(bench.home.folder / "pre-commit")}
+    git = functools.partial(bench.tool, "git", **environ)
+    bench.add(".pre-commit-config.yaml", HOOKS)
+    report = bench.add("report.py", SCRIPT)
+    draft = bench.add("draft.py", SCRIPT)
+    reports, drafts = bench.copies(report), bench.copies(draft)
+    git("init", "-q")
+    bench.tool("pre-commit", "install", **environ)
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    bench.check("__marimo__" not in git("ls-files"), "no shadow is committed")
+
+    report.write_text(SCRIPT.replace("n = 3", "n=( 4 )"))
+    git("add", "report.py")
+    drafts["marimo"].write_text(drafts["marimo"].read_text().replace("n = 3", "n=( 5 )"))
+    bench.flush()
+    said = git("commit", "-q", "-m", "edit", code=1)
+    bench.check("files were modified by this hook" in said, "the hook changes the report", said)
+    bench.flush()
+    for name, path in reports.items():
+        bench.check("n = 4" in path.read_text(), f"the format arrives in {name}", path.read_text())
+    for name, path in drafts.items():
+        bench.check("n=( 5 )" in path.read_text(), f"the edit that was put away is back in {name}", path.read_text())
+    git("add", "report.py")
+    git("commit", "-q", "-m", "edit")
+    bench.flush()
+    bench.check(git("status", "--short").split() == ["M", "draft.py"], "nothing else has changed", git("status"))
+
+
+@scenario
+def package_managers(bench):
+    """The files and environments of package managers are nobody's copies, and stay as they are."""
+    paths = {name: bench.add(name, text) for name, text in MANAGERS.items()}
+    source = bench.add("analysis.py", SCRIPT)
+    copies = bench.copies(source)
+    bench.tool("uv", "lock", "--offline", "--no-cache")
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in [*paths.values(), bench.folder / "uv.lock"]}
+    copies["marimo"].write_text(copies["marimo"].read_text().replace("n = 3", "n = 4"))
+    bench.one_edit(source, copies["marimo"], 1)
+    for path, was in before.items():
+        bench.check(was == (path.read_bytes(), path.stat().st_mtime_ns), f"{path.name} stays as it is")
+    pairings = [it for it in bench.daemon.status() if it.startswith(bench.name)]
+    bench.check(pairings == [str(source.relative_to(bench.root))], "the notebook alone is one", f"{pairings}")
 
 
 @scenario
