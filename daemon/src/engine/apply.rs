@@ -388,16 +388,7 @@ impl Engine {
 
 /// How many cells an edit touched.
 pub(super) fn n_cells(edits: &[Vec<Edit>]) -> usize {
-    let keys: std::collections::BTreeSet<_> = edits
-        .iter()
-        .flatten()
-        .filter_map(|edit| match edit {
-            Edit::Insert { key, .. }
-            | Edit::Delete(key)
-            | Edit::Move { key, .. }
-            | Edit::Set(key, _) => Some(*key),
-            Edit::SetNotebook(..) => None,
-        })
-        .collect();
+    let keys: std::collections::BTreeSet<_> =
+        edits.iter().flatten().filter_map(Edit::key).collect();
     keys.len()
 }

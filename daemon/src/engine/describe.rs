@@ -1,5 +1,7 @@
 //! Tells an edit in words, for people who watch.
 
+use std::collections::BTreeSet;
+
 use nbsync_formats::{Attribute, Cell, Change, NotebookAttribute};
 
 use crate::sync::edit::{CellKey, Edit};
@@ -12,7 +14,24 @@ const MAX_CHARS: usize = 40;
 /// `after` what it became; cells are numbered from 1, in `before` where they were
 /// there.
 pub(super) fn describe(edits: &[Vec<Edit>], before: Option<&Keyed>, after: &Keyed) -> Vec<String> {
-    edits.iter().flatten().map(|edit| describe_one(edit, before, after)).collect()
+    let mut res = Vec::new();
+    for edits in edits {
+        // The lines of a cell that was split or joined are no news in each of its parts.
+        let regrouped = edits.iter().filter_map(|edit| match edit {
+            Edit::Split { parts, .. } | Edit::Join { parts, .. } => Some(parts),
+            _ => None,
+        });
+        let told: BTreeSet<CellKey> = regrouped.flatten().copied().collect();
+        let is_told = |edit: &Edit| match edit {
+            Edit::Insert { key, .. } | Edit::Delete(key) | Edit::Set(key, Change::Source(_)) => {
+                told.contains(key)
+            }
+            _ => false,
+        };
+        let news = edits.iter().filter(|it| !is_told(it));
+        res.extend(news.map(|edit| describe_one(edit, before, after)));
+    }
+    res
 }
 
 fn describe_one(edit: &Edit, before: Option<&Keyed>, after: &Keyed) -> String {
@@ -23,6 +42,13 @@ fn describe_one(edit: &Edit, before: Option<&Keyed>, after: &Keyed) -> String {
         }
         Edit::Delete(key) => format!("cell {} deleted", was(key)),
         Edit::Move { key, .. } => format!("cell {} moved to {}", was(key), number(after, *key)),
+        Edit::Split { key, parts, .. } => {
+            format!("cell {} split into {}", was(key), numbers(after, parts))
+        }
+        Edit::Join { key, parts, .. } => {
+            let model = before.unwrap_or(after);
+            format!("cells {} joined into {}", numbers(model, parts), number(after, *key))
+        }
         Edit::Set(key, Change::Source(source)) => {
             let cell = Cell::new(nbsync_formats::CellKind::Code, source.clone());
             format!("cell {} edited: {}", was(key), beginning(&cell))
@@ -50,6 +76,14 @@ fn describe_one(edit: &Edit, before: Option<&Keyed>, after: &Keyed) -> String {
 
 fn number(model: &Keyed, key: CellKey) -> String {
     model.position(key).map_or_else(|| "?".to_owned(), |idx| (idx + 1).to_string())
+}
+
+fn numbers(model: &Keyed, keys: &[CellKey]) -> String {
+    let numbers: Vec<String> = keys.iter().map(|key| number(model, *key)).collect();
+    match &*numbers {
+        [head @ .., last] if !head.is_empty() => format!("{} and {last}", head.join(", ")),
+        _ => numbers.concat(),
+    }
 }
 
 /// The first line that says something, cut to a length.

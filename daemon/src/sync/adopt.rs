@@ -1,11 +1,11 @@
 //! Takes up a pairing whose files are there, but not what they last agreed on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use nbsync_formats::{Attribute, Change, Document, PrintError};
+use nbsync_formats::{Attribute, Cell, Change, Document, PrintError};
 
-use super::base::{Base, BaseReplica, Dialect};
+use super::base::{Base, Dialect};
 use super::conflict::{About, Conflict};
 use super::edit::{CellKey, Edit, diff};
 use super::merge::Keyed;
@@ -39,6 +39,7 @@ pub fn adopt(
     let model = base.replicas.remove(0);
     base.replicas.insert(richest, model);
 
+    let positions = positions(&base.model);
     let mut next_key = base.next_key;
     let mut seen = Vec::new();
     let mut edits = Vec::new();
@@ -56,59 +57,78 @@ pub fn adopt(
                     document.as_ref(),
                     &mut next_key,
                 );
+                let mut shown = HashMap::new();
+                for (key, cell) in replica.keys.iter().zip(&replica.document.notebook().cells) {
+                    if let Some(key) = key {
+                        shown.entry(*key).or_insert(cell);
+                    }
+                }
+                let mut here = HashMap::new();
+                for (idx, key) in found.keys.iter().enumerate() {
+                    if let Some(key) = key {
+                        here.entry(*key).or_insert(idx);
+                    }
+                }
+                let is =
+                    |key: &CellKey| positions.get(key).map(|idx| &base.model.notebook.cells[*idx]);
                 let steps = found
                     .edits
                     .into_iter()
-                    .filter(|edit| is_kept(edit, &base.model, replica))
-                    .filter(|edit| !is_misread(edit, &base.model, document.as_ref(), &found.keys))
+                    .filter(|edit| is_kept(edit, &base.model, is, &shown))
+                    .filter(|edit| !is_misread(edit, is, document.as_ref(), &here))
                     .collect();
                 seen.push(Seen::Changed(Arc::clone(document)));
                 edits.push((steps, found.keys));
             }
         }
     }
-    let conflicts = conflicts(&edits, &base.model, richest);
+    let conflicts = conflicts(&edits, &base.model, &positions, richest);
     base.next_key = next_key;
     reconcile_edits(&base, &seen, edits, conflicts).map(Some)
 }
 
 /// Whether a difference to what the richest replica would give counts.
-fn is_kept(edit: &Edit, model: &Keyed, replica: &BaseReplica) -> bool {
+///
+/// `is` gives the cell of the richest replica, and `shown` has what this one would show.
+fn is_kept<'a>(
+    edit: &Edit,
+    model: &Keyed,
+    is: impl Fn(&CellKey) -> Option<&'a Cell>,
+    shown: &HashMap<CellKey, &Cell>,
+) -> bool {
     match edit {
         // What only one side has may be new there or deleted here.
         Edit::Delete(_) => is_planted(Bug::BelieveDeletionsWithoutBase),
         // A text format can't say how many newlines a cell ends in.
         Edit::Set(key, Change::Source(source)) => {
-            let shown = replica.keys.iter().position(|it| *it == Some(*key));
-            shown.is_some_and(|idx| {
-                replica.document.notebook().cells[idx].source.trim() != source.trim()
-            })
+            shown.get(key).is_some_and(|cell| cell.source.trim() != source.trim())
         }
         Edit::Set(key, Change::Attribute(attribute @ Attribute::Metadata(_), value)) => {
-            let present = model.position(*key).map(|idx| &model.notebook.cells[idx]);
-            value.is_some() && present.is_some_and(|cell| cell.attribute(attribute).is_none())
+            value.is_some() && is(key).is_some_and(|cell| cell.attribute(attribute).is_none())
         }
         Edit::SetNotebook(attribute, value) => {
             value.is_some() && model.notebook.attribute(attribute).is_none()
         }
+        // With both versions kept, nothing is to be split.
+        Edit::Split { .. } | Edit::Join { .. } => false,
         Edit::Set(..) | Edit::Insert { .. } | Edit::Move { .. } => true,
     }
 }
 
 /// Whether a difference is only what the tool of the format makes of its own text.
-fn is_misread(
+fn is_misread<'a>(
     edit: &Edit,
-    model: &Keyed,
+    is: impl Fn(&CellKey) -> Option<&'a Cell>,
     document: &dyn Document,
-    keys: &[Option<CellKey>],
+    here: &HashMap<CellKey, usize>,
 ) -> bool {
     let Edit::Set(key, _) = edit else { return false };
-    let (Some(there), Some(here)) =
-        (model.position(*key), keys.iter().position(|it| *it == Some(*key)))
-    else {
-        return false;
-    };
-    document.is_written_for(here, &model.notebook.cells[there])
+    let (Some(is), Some(here)) = (is(key), here.get(key)) else { return false };
+    document.is_written_for(*here, is)
+}
+
+fn positions(model: &Keyed) -> HashMap<CellKey, usize> {
+    model.keys.iter().enumerate().map(|(idx, key)| (*key, idx)).collect()
 }
 
 /// Every text that differs from the richest replica's is a conflict with it. The
@@ -116,6 +136,7 @@ fn is_misread(
 fn conflicts(
     edits: &[(Vec<Edit>, Vec<Option<CellKey>>)],
     model: &Keyed,
+    positions: &HashMap<CellKey, usize>,
     richest: usize,
 ) -> Vec<Conflict> {
     // For each cell, what each replica has for it, the source first.
@@ -129,13 +150,14 @@ fn conflicts(
     }
     let mut res: Vec<Conflict> = Vec::new();
     for (key, mut texts) in versions {
-        let Some(idx) = model.position(key) else { continue };
-        texts.push((richest, &model.notebook.cells[idx].source));
+        let Some(idx) = positions.get(&key) else { continue };
+        texts.push((richest, &model.notebook.cells[*idx].source));
+        let mut known: BTreeSet<&String> = BTreeSet::new();
         // The source's, if it differs from the richest replica's, else that.
         let standing = if texts[0].0 == 0 { 0 } else { texts.len() - 1 };
         let (_, stands) = texts.remove(standing);
         for (replica, text) in texts {
-            if text != stands && res.iter().all(|it| (it.key, &it.text) != (Some(key), text)) {
+            if text != stands && known.insert(text) {
                 res.push(Conflict {
                     key: Some(key),
                     replica,

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use nbsync_formats::{Cell, CellKind};
 
 use fragments::Fragments;
-use likeness::{SIMILAR_AND_MOVED, dice, trigrams};
+use likeness::{Budget, SIMILAR, SIMILAR_AND_MOVED, Trigrams};
 
 /// Above this many pairs of unrecognised cells, similarity isn't looked at.
 /// Keeps a hostile file from costing quadratic time.
@@ -38,6 +38,7 @@ struct Matching<'a> {
     /// For each old cell.
     is_taken: Vec<bool>,
     fragments: Fragments,
+    budget: Budget,
 }
 
 impl<'a> Matching<'a> {
@@ -48,6 +49,7 @@ impl<'a> Matching<'a> {
             old_of: vec![None; new.len()],
             is_taken: vec![false; old.len()],
             fragments: Fragments::find(old, new),
+            budget: Budget::new(),
         }
     }
 
@@ -93,10 +95,10 @@ impl<'a> Matching<'a> {
             idxs.iter().map(|&idx| &all[idx]).collect()
         };
         let (old, new) = (cells(self.old, &old_idxs), cells(self.new, &new_idxs));
-        let allow = |old_pos: usize, new_pos: usize| {
-            self.fragments.allow(old_idxs[old_pos], new_idxs[new_pos])
-        };
-        for (old_pos, new_pos) in order::in_order(&old, &new, &allow) {
+        let fragments = &self.fragments;
+        let allow =
+            |old_pos: usize, new_pos: usize| fragments.allow(old_idxs[old_pos], new_idxs[new_pos]);
+        for (old_pos, new_pos) in order::in_order(&old, &new, &allow, &mut self.budget) {
             self.pair(old_idxs[old_pos], new_idxs[new_pos]);
         }
     }
@@ -129,8 +131,9 @@ impl<'a> Matching<'a> {
         {
             return;
         }
-        let grams = |cells: &[Cell], idxs: &[usize]| -> Vec<Vec<[u8; 3]>> {
-            idxs.iter().map(|&idx| trigrams(&cells[idx].source)).collect()
+        let budget = &mut self.budget;
+        let mut grams = |cells: &[Cell], idxs: &[usize]| -> Vec<Trigrams> {
+            idxs.iter().map(|&idx| Trigrams::new(&cells[idx].source, budget)).collect()
         };
         let (old_grams, new_grams) = (grams(self.old, &old_idxs), grams(self.new, &new_idxs));
         let mut pairs = Vec::new();
@@ -140,8 +143,9 @@ impl<'a> Matching<'a> {
                 if !may_be || self.old[old_idx].kind != self.new[new_idx].kind {
                     continue;
                 }
-                let score = dice(&old_grams[old_pos], &new_grams[new_pos]);
-                if SIMILAR_AND_MOVED <= score {
+                let (old, new) = (&old_grams[old_pos], &new_grams[new_pos]);
+                let score = old.dice(new, SIMILAR_AND_MOVED, &mut self.budget);
+                if 0.0 < score {
                     pairs.push((score, old_idx, new_idx));
                 }
             }
@@ -190,6 +194,13 @@ impl<'a> Matching<'a> {
             new_idx = end;
         }
     }
+}
+
+/// Whether a cell may be the other one, edited.
+pub(super) fn is_alike(a: &Cell, b: &Cell) -> bool {
+    let mut budget = Budget::new();
+    let [a, b] = [a, b].map(|it| Trigrams::new(&it.source, &mut budget));
+    0.0 < a.dice(&b, SIMILAR, &mut budget)
 }
 
 fn content(cell: &Cell) -> (CellKind, &str) {

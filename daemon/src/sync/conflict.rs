@@ -32,7 +32,7 @@ pub struct Conflict {
 }
 
 /// What two edits are both of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum About {
     /// The text of a cell.

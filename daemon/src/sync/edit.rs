@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::align::align;
 use super::merge::Keyed;
 use super::parts::{Parts, parts};
+use super::regroup::regroup;
 
 /// Names a cell of a pairing for as long as the pairing exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +55,43 @@ pub enum Edit {
     Set(CellKey, Change),
     /// Something about the notebook has changed.
     SetNotebook(NotebookAttribute, Option<Value>),
+    /// Nothing but the cell's lines went to several cells.
+    ///
+    /// Says what the inserts and sets beside it come from.
+    Split {
+        /// The cell, which is one of the parts now.
+        key: CellKey,
+        /// All parts, top to bottom.
+        parts: Vec<CellKey>,
+        /// The line of the old text at which each part but the first begins.
+        at: Vec<usize>,
+    },
+    /// The lines of several cells are in one now, and nothing else is.
+    ///
+    /// Says what the set and the deletions beside it come from.
+    Join {
+        /// The cell that has all, one of those that were there.
+        key: CellKey,
+        /// Those, top to bottom.
+        parts: Vec<CellKey>,
+        /// How many blank lines there are above each part but the first.
+        gaps: Vec<usize>,
+    },
+}
+
+impl Edit {
+    /// Returns the cell that the step is about.
+    pub fn key(&self) -> Option<CellKey> {
+        match self {
+            Self::Insert { key, .. }
+            | Self::Delete(key)
+            | Self::Move { key, .. }
+            | Self::Set(key, _)
+            | Self::Split { key, .. }
+            | Self::Join { key, .. } => Some(*key),
+            Self::SetNotebook(..) => None,
+        }
+    }
 }
 
 /// What one replica did since the base, and which cell each of its cells is.
@@ -79,7 +117,9 @@ pub fn diff(
     next_key: &mut NextKey,
 ) -> ReplicaEdits {
     let new = document.notebook();
-    let old_of = align(&old.cells, &new.cells);
+    let mut old_of = align(&old.cells, &new.cells);
+    let single = single_cells(model, &old.cells, old_keys);
+    let regroups = regroup(&old.cells, &new.cells, &mut old_of, &single);
     let parts = parts(model, (&old.cells, old_keys), (&new.cells, &old_of));
 
     let mut keys: Vec<Option<CellKey>> = Vec::with_capacity(new.cells.len());
@@ -128,6 +168,17 @@ pub fn diff(
         keys.push(key);
     }
 
+    let found = regroups.splits.into_iter().filter_map(|it| {
+        let parts = keys[it.parts].iter().copied().collect::<Option<_>>()?;
+        Some(Edit::Split { key: old_keys[it.whole]?, parts, at: it.at })
+    });
+    let regrouped: Vec<Edit> = found
+        .chain(regroups.joins.into_iter().filter_map(|it| {
+            let parts = old_keys[it.parts].iter().copied().collect::<Option<_>>()?;
+            Some(Edit::Join { key: keys[it.whole]?, parts, gaps: it.gaps })
+        }))
+        .collect();
+
     let moved = moved_cells(&keys, &is_inserted, old_keys);
     let mut after = None;
     for (new_idx, key) in keys.iter().enumerate() {
@@ -147,6 +198,7 @@ pub fn diff(
         old_keys.iter().flatten().copied().filter(|key| !seen.contains(key)).collect();
     deleted.dedup();
     edits.extend(deleted.into_iter().map(Edit::Delete));
+    edits.extend(regrouped);
 
     let mut attributes: Vec<NotebookAttribute> = old.attributes().chain(new.attributes()).collect();
     attributes.sort();
@@ -160,6 +212,24 @@ pub fn diff(
         }
     }
     ReplicaEdits { edits, keys }
+}
+
+/// Returns the keys of the old cells that are all of one cell, and shown as it is: of others
+/// the lines can't be told apart.
+fn single_cells(model: &Keyed, old: &[Cell], old_keys: &[Option<CellKey>]) -> Vec<Option<CellKey>> {
+    let is: BTreeMap<CellKey, &Cell> =
+        model.keys.iter().copied().zip(&model.notebook.cells).collect();
+    let mut n_shown: BTreeMap<CellKey, usize> = BTreeMap::new();
+    for key in old_keys.iter().flatten() {
+        *n_shown.entry(*key).or_default() += 1;
+    }
+    let is_single = |key: CellKey, shown: &Cell| {
+        n_shown.get(&key) == Some(&1)
+            && is.get(&key).is_some_and(|is| {
+                is.kind == shown.kind && is.source.trim_end() == shown.source.trim_end()
+            })
+    };
+    old.iter().zip(old_keys).map(|(cell, key)| key.filter(|key| is_single(*key, cell))).collect()
 }
 
 /// Returns what changed from one cell to another.

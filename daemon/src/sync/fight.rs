@@ -35,22 +35,15 @@ impl Changes {
         let mut keys = BTreeSet::new();
         let mut res = Self::default();
         for edit in edits.iter().flatten() {
-            match edit {
-                Edit::Insert { key, .. }
-                | Edit::Delete(key)
-                | Edit::Move { key, .. }
-                | Edit::Set(key, _) => {
-                    keys.insert(*key);
-                }
-                Edit::SetNotebook(attribute, _) => {
-                    let fact = |model: &Keyed| {
-                        let value = model.notebook.attribute(attribute);
-                        digest(&[&format!("{attribute:?}"), &format!("{value:?}")])
-                    };
-                    res.removed.insert(fact(before));
-                    res.added.insert(fact(after));
-                }
+            if let Edit::SetNotebook(attribute, _) = edit {
+                let fact = |model: &Keyed| {
+                    let value = model.notebook.attribute(attribute);
+                    digest(&[&format!("{attribute:?}"), &format!("{value:?}")])
+                };
+                res.removed.insert(fact(before));
+                res.added.insert(fact(after));
             }
+            keys.extend(edit.key());
         }
         for key in keys {
             let (old, new) = (facts(before, key), facts(after, key));

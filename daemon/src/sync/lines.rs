@@ -123,6 +123,27 @@ pub(super) fn added_lines<'a>(base: &str, text: &'a str) -> Vec<&'a str> {
     hunks(&lines(base), &text).into_iter().flat_map(|hunk| text[hunk.after].to_vec()).collect()
 }
 
+/// Returns where places between lines of a text are in an edited text, or `None` if an edit
+/// goes over one.
+///
+/// A place is the number of the line below it. What was inserted at it is above.
+pub(super) fn carry_over(base: &str, text: &str, at: &[usize]) -> Option<Vec<usize>> {
+    let hunks = hunks(&lines(base), &lines(text));
+    let place = |at: usize| {
+        let Some(hunk) = hunks.iter().rfind(|hunk| {
+            hunk.before.start < at || hunk.before.is_empty() && hunk.before.start == at
+        }) else {
+            return Some(at);
+        };
+        if hunk.before.end <= at {
+            return Some(hunk.after.end + (at - hunk.before.end));
+        }
+        // Line for line.
+        (hunk.before.len() == hunk.after.len()).then(|| hunk.after.start + at - hunk.before.start)
+    };
+    at.iter().map(|at| place(*at)).collect()
+}
+
 /// Lines that were replaced by others.
 pub(super) struct Hunk {
     pub(super) before: Range<usize>,
@@ -185,6 +206,30 @@ mod tests {
         check("abc", "axc", "ayc", None);
         check("abc", "abxc", "abyc", None);
         check("abc", "ac", "axc", None);
+    }
+
+    #[test]
+    fn places_are_carried_over() {
+        let lines = |text: &str| text.chars().map(String::from).collect::<Vec<_>>().join("\n");
+        for (base, text, at, expected) in [
+            ("abcd", "abcd", 2, Some(2)),
+            ("abcd", "xabcd", 2, Some(3)),
+            ("abcd", "abcdx", 2, Some(2)),
+            ("abcd", "abxcd", 2, Some(3)),
+            ("abcd", "abyd", 2, Some(2)),
+            ("abcd", "aycd", 2, Some(2)),
+            ("abcd", "axycd", 2, Some(3)),
+            ("abcd", "axyd", 2, Some(2)),
+            ("abcd", "acd", 2, Some(1)),
+            ("abcd", "axd", 2, None),
+            ("abcd", "d", 2, None),
+        ] {
+            assert_eq!(
+                carry_over(&lines(base), &lines(text), &[at]),
+                expected.map(|it| vec![it]),
+                "{base} {text}"
+            );
+        }
     }
 
     proptest! {

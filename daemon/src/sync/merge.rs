@@ -1,9 +1,17 @@
 //! Brings the edits of several replicas together.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod cells;
+mod regroup;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use nbsync_formats::{Attribute, Cell, Change, Notebook, NotebookAttribute};
 use serde_json::Value;
+
+use cells::Cells;
+use regroup::Regroups;
+use values::merge_values;
 
 use super::conflict::{About, Conflict, conflict_cell};
 use super::edit::{CellKey, Edit, NextKey};
@@ -23,15 +31,6 @@ impl Keyed {
     /// Returns the position of a cell.
     pub fn position(&self, key: CellKey) -> Option<usize> {
         self.keys.iter().position(|it| *it == key)
-    }
-
-    fn insert(&mut self, idx: usize, key: CellKey, cell: Cell) {
-        self.keys.insert(idx, key);
-        self.notebook.cells.insert(idx, cell);
-    }
-
-    fn remove(&mut self, idx: usize) -> (CellKey, Cell) {
-        (self.keys.remove(idx), self.notebook.cells.remove(idx))
     }
 }
 
@@ -59,16 +58,35 @@ pub fn merge(
     conflicts: Vec<Conflict>,
     next_key: &mut NextKey,
 ) -> Merged {
+    let mut plain = BTreeSet::new();
+    loop {
+        match try_merge(base, edits, &conflicts, &plain, next_key) {
+            Ok(merged) => return merged,
+            Err(keys) => plain.extend(keys),
+        }
+    }
+}
+
+/// Merges, or returns split cells that another replica edited across a cut, whose texts have
+/// to be merged as if nobody knew of that.
+fn try_merge(
+    base: &Keyed,
+    edits: &[Vec<Edit>],
+    conflicts: &[Conflict],
+    plain: &BTreeSet<CellKey>,
+    next_key: &mut NextKey,
+) -> Result<Merged, Vec<CellKey>> {
+    let regroups = Regroups::new(edits, plain);
     let mut merge = Merge {
         base,
         base_pos: base.keys.iter().enumerate().map(|(idx, key)| (*key, idx)).collect(),
-        model: base.clone(),
-        inserted_by: BTreeMap::new(),
-        moved: BTreeSet::new(),
+        model: Cells::new(base),
+        placed_by: BTreeMap::new(),
         set: BTreeMap::new(),
         set_notebook: BTreeMap::new(),
-        conflicts,
+        conflicts: conflicts.to_vec(),
         same_as: BTreeMap::new(),
+        is_same: BTreeSet::new(),
     };
     // An edit of a cell that another replica deleted stands, so what is edited
     // has to be known before anything is deleted.
@@ -76,7 +94,7 @@ pub fn merge(
         .iter()
         .flatten()
         .filter_map(|edit| match edit {
-            Edit::Set(key, Change::Source(_) | Change::Kind(_)) => Some(*key),
+            Edit::Set(key, change) if is_meant(change) => Some(*key),
             _ => None,
         })
         .collect();
@@ -84,100 +102,136 @@ pub fn merge(
         for edit in edits {
             match edit {
                 Edit::Insert { key, after, cell } => merge.insert(replica, *key, *after, cell),
-                Edit::Move { key, after } => merge.shift(*key, *after),
+                Edit::Move { key, after } => merge.shift(replica, *key, *after),
+                Edit::Set(key, Change::Source(_)) if regroups.skips(replica, *key) => {}
                 Edit::Set(key, change) => merge.set(replica, *key, change),
                 Edit::SetNotebook(attribute, value) => {
                     merge.set_notebook(replica, attribute, value.as_ref());
                 }
-                Edit::Delete(_) => {}
+                Edit::Delete(_) | Edit::Split { .. } | Edit::Join { .. } => {}
             }
         }
     }
+    let failed = merge.regroup(&regroups);
+    if !failed.is_empty() {
+        return Err(failed);
+    }
+    merge.glue(edits);
     for edit in edits.iter().flatten() {
         if let Edit::Delete(key) = edit
             && (!edited.contains(key) || is_planted(Bug::DeletionBeatsEdit))
-            && let Some(idx) = merge.model.position(*key)
         {
-            merge.model.remove(idx);
+            merge.model.remove(*key);
         }
     }
     merge.keep_other_versions(next_key);
-    Merged { model: merge.model, conflicts: merge.conflicts, same_as: merge.same_as }
+    let Merge { model, conflicts, same_as, .. } = merge;
+    Ok(Merged { model: model.into_keyed(), conflicts, same_as })
 }
+
+/// Whether a change of a cell is one that somebody made, so that the cell stands although
+/// another replica deleted it.
+///
+/// Jupyter and its extensions note on every run, and on every click on a fold, what they find.
+fn is_meant(change: &Change) -> bool {
+    match change {
+        Change::Attribute(Attribute::Metadata(name), _) => !NOTED_BY_EDITORS.contains(&&**name),
+        Change::Attribute(Attribute::Marimo(_), _) | Change::Source(_) | Change::Kind(_) => true,
+    }
+}
+
+/// Metadata of cells that editors write by themselves: nbformat's, JupyterLab's, and those of
+/// VS Code and of the extensions `ExecuteTime` and `collapsible headings`.
+const NOTED_BY_EDITORS: [&str; 9] = [
+    "ExecuteTime",
+    "autoscroll",
+    "collapsed",
+    "execution",
+    "heading_collapsed",
+    "jupyter",
+    "scrolled",
+    "trusted",
+    "vscode",
+];
 
 struct Merge<'a> {
     base: &'a Keyed,
     base_pos: BTreeMap<CellKey, usize>,
-    model: Keyed,
-    inserted_by: BTreeMap<CellKey, usize>,
-    moved: BTreeSet<CellKey>,
+    model: Cells,
+    /// Who inserted or moved a cell.
+    placed_by: BTreeMap<CellKey, usize>,
     /// What was set, and by which replica.
     set: BTreeMap<(CellKey, Option<Attribute>), usize>,
     set_notebook: BTreeMap<NotebookAttribute, usize>,
     conflicts: Vec<Conflict>,
     same_as: BTreeMap<CellKey, CellKey>,
+    /// The cells that others are the same as, and whose those are.
+    is_same: BTreeSet<(CellKey, usize)>,
 }
 
 impl Merge<'_> {
-    /// Returns the position behind a cell, or behind what stood above it in the
-    /// base if it is no longer there.
-    fn behind(&self, after: Option<CellKey>) -> usize {
-        let Some(after) = after else { return 0 };
+    /// Returns the cell itself, or what stood above it in the base if it is no longer there.
+    fn above(&self, after: Option<CellKey>) -> Option<CellKey> {
+        let after = after?;
         let after = self.same_as.get(&after).copied().unwrap_or(after);
-        if let Some(idx) = self.model.position(after) {
-            return idx + 1;
+        if self.model.has(after) {
+            return Some(after);
         }
         let above = self.base_pos.get(&after).copied().unwrap_or(0);
-        self.base.keys[..above]
-            .iter()
-            .rev()
-            .find_map(|key| self.model.position(*key))
-            .map_or(0, |idx| idx + 1)
+        self.base.keys[..above].iter().rev().copied().find(|key| self.model.has(*key))
     }
 
+    /// Puts a new cell in its place. The same one, inserted by another replica, counts once.
     fn insert(&mut self, replica: usize, key: CellKey, after: Option<CellKey>, cell: &Cell) {
-        let mut idx = self.behind(after);
-        // What other replicas inserted here stands first; the same cell counts
-        // once.
-        while let Some(other) = self.model.keys.get(idx).copied()
-            && self.inserted_by.get(&other).is_some_and(|by| *by != replica)
-        {
-            if same_content(&self.model.notebook.cells[idx], cell)
-                && !self.same_as.values().any(|it| *it == other)
+        let mut above = self.above(after);
+        while let Some(other) = self.placed_below(above, replica) {
+            let is_new = !self.base_pos.contains_key(&other);
+            if is_new
+                && self.model.get(other).is_some_and(|it| same_content(it, cell))
+                && self.is_same.insert((other, replica))
             {
                 self.same_as.insert(key, other);
                 return;
             }
-            idx += 1;
+            above = Some(other);
         }
-        self.model.insert(idx, key, cell.clone());
-        self.inserted_by.insert(key, replica);
+        self.model.insert(above, key, cell.clone());
+        self.placed_by.insert(key, replica);
     }
 
-    fn shift(&mut self, key: CellKey, after: Option<CellKey>) {
-        if !self.moved.insert(key) {
+    /// Returns the cell below another one, if it is another replica that put it there. What
+    /// that put there stands first.
+    fn placed_below(&self, above: Option<CellKey>, replica: usize) -> Option<CellKey> {
+        let other = self.model.below(above)?;
+        self.placed_by.get(&other).is_some_and(|by| *by != replica).then_some(other)
+    }
+
+    fn shift(&mut self, replica: usize, key: CellKey, after: Option<CellKey>) {
+        // The first one to move it has the word.
+        if self.placed_by.contains_key(&key) {
             return;
         }
-        if let Some(idx) = self.model.position(key) {
-            let (key, cell) = self.model.remove(idx);
-            let idx = self.behind(after);
-            self.model.insert(idx, key, cell);
+        if let Some(cell) = self.model.remove(key) {
+            let mut above = self.above(after);
+            while let Some(other) = self.placed_below(above, replica) {
+                above = Some(other);
+            }
+            self.model.insert(above, key, cell);
+            self.placed_by.insert(key, replica);
         }
     }
 
     fn set(&mut self, replica: usize, key: CellKey, change: &Change) {
-        let (Some(idx), Some(base_idx)) =
-            (self.model.position(key), self.base_pos.get(&key).copied())
+        let (Some(present), Some(base_idx)) = (self.model.get_mut(key), self.base_pos.get(&key))
         else {
             return;
         };
-        let base = &self.base.notebook.cells[base_idx];
+        let base = &self.base.notebook.cells[*base_idx];
         let slot = match change {
             Change::Attribute(attribute, _) => Some(attribute.clone()),
             // The kind goes with the source: text of another kind is another text.
             Change::Source(_) | Change::Kind(_) => None,
         };
-        let present = &mut self.model.notebook.cells[idx];
         let first = *self.set.entry((key, slot)).or_insert(replica);
         if first == replica {
             change.apply(present);
@@ -258,99 +312,38 @@ impl Merge<'_> {
         if is_planted(Bug::DropOtherVersion) {
             return;
         }
-        for idx in 0..conflicts.len() {
-            let (before, [conflict, ..]) = conflicts.split_at_mut(idx) else { break };
-            let same = before.iter().find(|it| {
-                (it.key, &it.about, &it.text) == (conflict.key, &conflict.about, &conflict.text)
-            });
-            conflict.shown_in = match same {
-                Some(same) => same.shown_in,
-                None => Some(self.keep_other_version(conflict, next_key)),
-            };
+        let mut shown: HashMap<(Option<CellKey>, About, String), CellKey> = HashMap::new();
+        for conflict in &mut conflicts {
+            let what = (conflict.key, conflict.about.clone(), conflict.text.clone());
+            let cell =
+                *shown.entry(what).or_insert_with(|| self.keep_other_version(conflict, next_key));
+            conflict.shown_in = Some(cell);
         }
         self.conflicts = conflicts;
     }
 
     fn keep_other_version(&mut self, conflict: &Conflict, next_key: &mut NextKey) -> CellKey {
-        let (idx, kind) = match conflict.key.and_then(|key| self.model.position(key)) {
-            Some(idx) => {
-                let cell = &mut self.model.notebook.cells[idx];
-                if let Some(stands) = &conflict.stands {
-                    cell.source.clone_from(stands);
-                }
-                (idx + 1, Some(cell.kind))
+        let above = conflict.key.filter(|key| self.model.has(*key));
+        let mut kind = None;
+        if let Some(cell) = above.and_then(|key| self.model.get_mut(key)) {
+            kind = Some(cell.kind);
+            if let Some(stands) = &conflict.stands {
+                cell.source.clone_from(stands);
             }
-            None => (0, None),
-        };
+        }
         let cell = conflict_cell(&conflict.about, &conflict.text, kind);
         // It may be there already, after a crash between two writes.
-        if let (Some(present), Some(key)) =
-            (self.model.notebook.cells.get(idx), self.model.keys.get(idx))
-            && same_content(present, &cell)
+        if let Some(below) = self.model.below(above)
+            && self.model.get(below).is_some_and(|it| same_content(it, &cell))
         {
-            return *key;
+            return below;
         }
         let key = next_key.take();
-        self.model.insert(idx, key, cell);
+        self.model.insert(above, key, cell);
         key
     }
 }
 
 fn same_content(a: &Cell, b: &Cell) -> bool {
     a.kind == b.kind && a.source.trim_end() == b.source.trim_end()
-}
-
-/// Merges two edits of a JSON value, or returns `None` if they overlap.
-///
-/// Objects merge key by key, and lists of strings (tags) as sets.
-#[allow(clippy::option_option, reason = "the outer says whether, the inner what")]
-fn merge_values(
-    base: Option<&Value>,
-    ours: Option<&Value>,
-    theirs: Option<&Value>,
-) -> Option<Option<Value>> {
-    if ours == theirs || theirs == base {
-        return Some(ours.cloned());
-    }
-    if ours == base {
-        return Some(theirs.cloned());
-    }
-    match (ours, theirs) {
-        (Some(Value::Object(ours)), Some(Value::Object(theirs))) => {
-            let empty = serde_json::Map::new();
-            let base = base.and_then(Value::as_object).unwrap_or(&empty);
-            let mut res = ours.clone();
-            let keys: BTreeSet<&String> =
-                base.keys().chain(ours.keys()).chain(theirs.keys()).collect();
-            for key in keys {
-                match merge_values(base.get(key), ours.get(key), theirs.get(key))? {
-                    Some(value) => {
-                        res.insert(key.clone(), value);
-                    }
-                    None => {
-                        res.shift_remove(key);
-                    }
-                }
-            }
-            Some(Some(Value::Object(res)))
-        }
-        (Some(Value::Array(ours)), Some(Value::Array(theirs)))
-            if ours.iter().chain(theirs).all(Value::is_string) =>
-        {
-            let empty = Vec::new();
-            let base = base.and_then(Value::as_array).unwrap_or(&empty);
-            let mut res: Vec<Value> = ours
-                .iter()
-                .filter(|it| theirs.contains(it) || !base.contains(it))
-                .cloned()
-                .collect();
-            for value in theirs {
-                if !base.contains(value) && !res.contains(value) {
-                    res.push(value.clone());
-                }
-            }
-            Some(Some(Value::Array(res)))
-        }
-        _ => None,
-    }
 }

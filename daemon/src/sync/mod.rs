@@ -15,6 +15,7 @@ pub mod outputs;
 pub mod pairing;
 mod parts;
 pub mod reconcile;
+mod regroup;
 pub mod resolve;
 pub mod safety;
 mod shown;

@@ -10,6 +10,9 @@ use nbsync_formats::Cell;
 use super::edit::CellKey;
 use super::merge::Keyed;
 
+/// How many lines are compared at most to find the parts of one cell in it.
+const MAX_LOOKS: usize = 10_000_000;
+
 /// What became of the parts of one cell.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parts {
@@ -45,6 +48,13 @@ pub(super) fn parts(
             new_of[*old_idx] = Some(new_idx);
         }
     }
+    let sources: HashMap<CellKey, &str> = model
+        .keys
+        .iter()
+        .zip(&model.notebook.cells)
+        .filter(|(key, _)| idxs.contains_key(*key))
+        .map(|(key, cell)| (*key, &*cell.source))
+        .collect();
     let look = |key: CellKey, idxs: &[usize]| -> Option<Parts> {
         let start = new_of[*idxs.first()?]?;
         let mut parts = Vec::with_capacity(idxs.len());
@@ -60,24 +70,28 @@ pub(super) fn parts(
         if parts.iter().all(|(old, new)| old == new) {
             return Some(Parts::Intact);
         }
-        let source = &model.notebook.cells[model.position(key)?].source;
-        rejoin(source, &parts).map(Parts::Edited)
+        rejoin(sources.get(&key)?, &parts).map(Parts::Edited)
     };
     idxs.iter().map(|(&key, idxs)| (key, look(key, idxs).unwrap_or(Parts::Apart))).collect()
 }
 
 /// Puts parts that were edited into the source that they are parts of.
 ///
-/// Returns `None` if an old part is not found in the source as it is.
+/// Returns `None` if an old part is not found in the source as it is, or if looking for it
+/// takes too long: that goes with the product of their lines.
 fn rejoin(source: &str, parts: &[(&str, &str)]) -> Option<String> {
     let lines: Vec<&str> = source.split('\n').collect();
     let mut res: Vec<&str> = Vec::new();
-    let mut done = 0;
+    let (mut done, mut n_looks) = (0, 0);
     for (old, new) in parts {
         if old == new && old.is_empty() {
             continue;
         }
         let old: Vec<&str> = old.split('\n').collect();
+        n_looks += old.len() * (lines.len() - done);
+        if MAX_LOOKS < n_looks {
+            return None;
+        }
         let start = done + lines[done..].windows(old.len()).position(|lines| lines == old)?;
         res.extend(&lines[done..start]);
         res.extend(new.split('\n'));

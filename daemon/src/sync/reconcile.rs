@@ -1,6 +1,6 @@
 //! Compares the replicas with the base, and decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use nbsync_formats::{Cell, Change, Document, NotebookAttribute, PrintError, Slot};
@@ -146,22 +146,32 @@ fn translate(
     replica: &BaseReplica,
     document: &dyn Document,
 ) {
+    let mut shown: HashMap<CellKey, Vec<usize>> = HashMap::new();
+    for (idx, key) in replica.keys.iter().enumerate() {
+        if let Some(key) = key {
+            shown.entry(*key).or_default().push(idx);
+        }
+    }
+    let is: HashMap<CellKey, &Cell> =
+        model.keys.iter().copied().zip(&model.notebook.cells).collect();
+    let mut new_idxs: HashMap<CellKey, usize> = HashMap::new();
+    for (idx, key) in keys.iter().enumerate() {
+        if let Some(key) = key {
+            new_idxs.entry(*key).or_insert(idx);
+        }
+    }
     let mut kinds = Vec::new();
     for edit in edits.iter_mut() {
         let Edit::Set(key, Change::Source(source)) = edit else { continue };
-        let (Some(model_idx), Some(old_idx)) =
-            (model.position(*key), replica.keys.iter().position(|it| *it == Some(*key)))
-        else {
+        // `diff` has looked at the whole of a cell that is shown in parts.
+        let (Some(is), Some([old_idx])) = (is.get(key), shown.get(key).map(Vec::as_slice)) else {
             continue;
         };
-        let old_view = &replica.document.notebook().cells[old_idx];
-        let is = &model.notebook.cells[model_idx];
-        // `diff` has looked at the whole of a cell that is shown in parts.
-        let n_parts = replica.keys.iter().filter(|it| **it == Some(*key)).count();
-        if old_view.source == is.source || 1 < n_parts {
+        let old_view = &replica.document.notebook().cells[*old_idx];
+        if old_view.source == is.source {
             continue;
         }
-        let new_idx = keys.iter().position(|it| *it == Some(*key));
+        let new_idx = new_idxs.get(key).copied();
         let is_written = |text: &String| {
             let written = |idx: usize| {
                 let cell = document.notebook().cells[idx].clone();
@@ -304,7 +314,11 @@ impl Present<'_> {
                 Edit::Insert { key, cell, .. } => {
                     implied.insert(*key, cell.clone());
                 }
-                Edit::Delete(_) | Edit::Move { .. } | Edit::SetNotebook(..) => {}
+                Edit::Delete(_)
+                | Edit::Move { .. }
+                | Edit::SetNotebook(..)
+                | Edit::Split { .. }
+                | Edit::Join { .. } => {}
             }
         }
         implied

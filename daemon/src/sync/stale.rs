@@ -3,7 +3,7 @@
 //! Such an editor writes its old text with one more edit. Compared with the last
 //! base that looks as if the user had taken the other replicas' edits back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use nbsync_formats::{Change, Notebook};
@@ -86,33 +86,70 @@ fn takes_back(writes: &[Write<'_>], edits: &[Edit]) -> bool {
             .or_insert_with(|| changed.clone());
     }
     all.retain(|_, changed| changed.before != changed.after);
-    let mut rest: Vec<&Edit> = edits.iter().collect();
+    // By the cell that they are about, as many as there are in each; and by text, since the
+    // key of a cell that is put back is another one.
+    let steps: Vec<&Edit> = edits.iter().filter(|it| is_step(it)).collect();
+    let mut of_cell: HashMap<CellKey, Vec<usize>> = HashMap::new();
+    let mut new_texts: HashMap<&str, VecDeque<usize>> = HashMap::new();
+    for (idx, edit) in steps.iter().enumerate() {
+        match edit {
+            Edit::Insert { cell, .. } => {
+                new_texts.entry(&cell.source).or_default().push_back(idx);
+            }
+            _ => {
+                if let Some(key) = edit.key() {
+                    of_cell.entry(key).or_default().push(idx);
+                }
+            }
+        }
+    }
+    let mut n_compared = 0;
+    let mut is_used = vec![false; steps.len()];
     let mut is_edited = false;
     for (key, changed) in &all {
-        let verdicts = rest.iter().map(|edit| verdict(*key, changed, edit, is_recent));
-        let found = verdicts.enumerate().find(|(_, verdict)| *verdict != Verdict::Loaded);
+        let put_back = changed.after.is_none().then(|| {
+            let before = changed.before.as_deref()?;
+            new_texts.get_mut(before)?.pop_front()
+        });
+        let found = match put_back.flatten() {
+            Some(idx) => Some((idx, Verdict::TakenBack)),
+            None => of_cell.get(key).into_iter().flatten().find_map(|&idx| {
+                let verdict = verdict(changed, steps[idx], is_recent, &mut n_compared);
+                (verdict != Verdict::Loaded).then_some((idx, verdict))
+            }),
+        };
         let Some((idx, verdict)) = found else { return false };
         is_edited |= verdict == Verdict::TakenBackAndEdited;
-        rest.remove(idx);
+        is_used[idx] = true;
     }
-    is_edited |= rest.iter().any(|edit| !matches!(edit, Edit::Move { .. }));
+    let mut rest = steps.iter().zip(is_used).filter(|(_, is_used)| !is_used);
+    is_edited |= rest.any(|(edit, _)| !matches!(edit, Edit::Move { .. }));
     !all.is_empty() && is_edited
 }
 
-fn verdict(key: CellKey, changed: &Changed, edit: &Edit, is_recent: bool) -> Verdict {
-    let taken_back = |it| if it { Verdict::TakenBack } else { Verdict::Loaded };
+/// Whether it is more than what other steps come from.
+fn is_step(edit: &Edit) -> bool {
+    !matches!(edit, Edit::Split { .. } | Edit::Join { .. })
+}
+
+/// What a step about a cell says of a write into the same cell.
+fn verdict(changed: &Changed, edit: &Edit, is_recent: bool, n_compared: &mut usize) -> Verdict {
     match (changed.before.as_deref(), changed.after.as_deref(), edit) {
-        (before, Some(after), Edit::Set(set, Change::Source(now))) if *set == key => {
-            within_cell(before, after, now, is_recent)
+        (before, Some(after), Edit::Set(_, Change::Source(now))) => {
+            within_cell(before, after, now, is_recent, n_compared)
         }
-        // It was deleted, so its key is gone.
-        (Some(before), None, Edit::Insert { cell, .. }) => taken_back(cell.source == before),
-        (None, Some(_), Edit::Delete(deleted)) => taken_back(*deleted == key),
+        (None, Some(_), Edit::Delete(_)) => Verdict::TakenBack,
         _ => Verdict::Loaded,
     }
 }
 
-fn within_cell(before: Option<&str>, after: &str, now: &str, is_recent: bool) -> Verdict {
+fn within_cell(
+    before: Option<&str>,
+    after: &str,
+    now: &str,
+    is_recent: bool,
+    n_compared: &mut usize,
+) -> Verdict {
     if before == Some(now) {
         return Verdict::TakenBack;
     }
@@ -122,14 +159,15 @@ fn within_cell(before: Option<&str>, after: &str, now: &str, is_recent: bool) ->
         // Two new cells at one place look like one that was edited.
         None => true,
     };
-    if is_in_its_place && (!is_recent || resembles(before.unwrap_or_default(), after, now)) {
+    let before = before.unwrap_or_default();
+    if is_in_its_place && (!is_recent || resembles(before, after, now, n_compared)) {
         return Verdict::Loaded;
     }
     Verdict::TakenBackAndEdited
 }
 
 /// Whether a line that is new in one text is much like one that is new in the other.
-fn resembles(before: &str, after: &str, now: &str) -> bool {
+fn resembles(before: &str, after: &str, now: &str, n_compared: &mut usize) -> bool {
     let squeezed = |text: &str| -> Vec<String> {
         let lines = added_lines(before, text).into_iter();
         let lines = lines.map(|line| line.split_whitespace().collect::<String>());
@@ -142,6 +180,11 @@ fn resembles(before: &str, after: &str, now: &str) -> bool {
     }
     written.iter().any(|one| {
         saved.iter().any(|other| {
+            *n_compared += one.len() * other.len();
+            // Nobody types that much in two seconds.
+            if MAX_WORK < *n_compared {
+                return true;
+            }
             let is_comparable = one.len().max(other.len()) <= MAX_LINE;
             one == other || (is_comparable && strsim::normalized_levenshtein(one, other) >= ALIKE)
         })
@@ -155,6 +198,9 @@ const ALIKE: f64 = 0.6;
 /// How many lines are compared with how many at most, and how long in bytes they are.
 const MAX_COMPARED: usize = 20;
 const MAX_LINE: usize = 500;
+
+/// How many pairs of characters are compared at most for one save.
+const MAX_WORK: usize = 50_000_000;
 
 fn sources<'a>((notebook, keys): (&'a Notebook, &[Option<CellKey>])) -> BTreeMap<CellKey, &'a str> {
     let mut res = BTreeMap::new();

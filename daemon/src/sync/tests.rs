@@ -1,9 +1,11 @@
 //! Several replicas of one notebook, edited at will.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nbsync_formats::{Carry, Cell, CellKind, Document, FormatName, Notebook};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::adopt::adopt;
 use super::base::{Base, Dialect};
@@ -105,6 +107,29 @@ fn insertions_at_one_place_both_stand_the_source_first() {
 }
 
 #[test]
+fn edit_of_metadata_stands_against_deletion_but_not_what_editors_note() {
+    use nbsync_formats::Attribute;
+    for (name, value, expected) in
+        [("tags", json!(["keep"]), "a b c"), ("collapsed", json!(true), "a c")]
+    {
+        let base = base("a b c");
+        let mut edited = base.replicas[0].document.notebook().cells.clone();
+        edited[1].set_attribute(&Attribute::Metadata(name.to_owned()), Some(value));
+        let tagged = Notebook { cells: edited, ..Notebook::default() };
+        let tagged = dialect().format().print(&tagged, ".ipynb", Carry::All).unwrap();
+        let tagged = Seen::Changed(tagged.document.into());
+        for seen in [
+            [tagged.clone(), save(&["a".into(), "c".into()])],
+            [save(&["a".into(), "c".into()]), tagged.clone()],
+        ] {
+            let seen = [seen[0].clone(), seen[1].clone(), Seen::Unchanged];
+            let outcome = reconcile(&base, &seen).unwrap();
+            assert_eq!(cells(outcome.base.replicas[2].document.as_ref()), expected);
+        }
+    }
+}
+
+#[test]
 fn edit_stands_against_deletion() {
     check("a b c", ["a c", "a b1 c", "-"], "a b1 c");
     check("a b c", ["a b1 c", "a c", "-"], "a b1 c");
@@ -113,6 +138,78 @@ fn edit_stands_against_deletion() {
 #[test]
 fn different_lines_of_a_cell_both_stand() {
     check("a+b+c+d", ["x+b+c+d", "a+b+c+y", "-"], "x+b+c+y");
+}
+
+#[test]
+fn equal_insertions_of_any_number_of_replicas_are_one() {
+    check("a b", ["a same b", "a same b", "a same b"], "a same b");
+    check("a b", ["a same b", "a same same b", "a same b"], "a same same b");
+}
+
+#[test]
+fn moves_and_edits_both_stand() {
+    check("a b c", ["c a b", "a b1 c", "-"], "c a b1");
+    check("a b c", ["a b1 c", "c a b", "-"], "c a b1");
+    check("a b c d e", ["b a c d e", "a b c e d", "-"], "b a c e d");
+    // Of two orders the source's.
+    check("a b c", ["c a b", "b a c", "-"], "c b a");
+    check("a b c", ["a c", "c b a", "-"], "c a");
+    check("a b c d", ["d a b c", "a b new c d", "-"], "d a b new c");
+}
+
+/// Both ways round: the order of the replicas decides nothing here.
+#[track_caller]
+fn check_both(before: &str, one: &str, other: &str, expected: &str) {
+    check(before, [one, other, "-"], expected);
+    check(before, ["-", other, one], expected);
+}
+
+#[test]
+fn split_cell_that_is_edited_elsewhere_stays_split() {
+    check_both("aa+bb+cc z", "aa+bb cc z", "aa+bb+c2 z", "aa+bb c2 z");
+    check_both("aa+bb+cc z", "aa+bb cc z", "a2+bb+cc z", "a2+bb cc z");
+    check_both("aa+bb+cc", "aa bb cc", "a2+bb+c2", "a2 bb c2");
+    check_both("aa+bb+cc", "aa bb+cc", "aa+bb+new+cc", "aa bb+new+cc");
+    // What comes in at the cut goes on with what is above it.
+    check_both("aa+bb", "aa bb", "aa+new+bb", "aa+new bb");
+    check_both("aa++bb", "aa bb", "aa++new+bb", "aa new+bb");
+    // Of a part that is deleted elsewhere nothing is left, whichever it is.
+    check_both("aa+bb+cc", "aa bb cc", "aa+cc", "aa cc");
+    check_both("aa+bb+cc", "aa bb cc", "aa+bb", "aa bb");
+    check_both("aa+bb+cc", "aa bb cc", "bb+cc", "bb cc");
+    // It moves as one.
+    check_both("aa+bb y z", "aa bb y z", "y aa+bb z", "y aa bb z");
+    check_both("one+two=2 y z", "one two=2 y z", "y one+two=22 z", "y one two=22 z");
+    check_both("aa+bb y", "aa bb y", "y", "aa bb y");
+}
+
+#[test]
+fn joined_cells_that_are_edited_elsewhere_stay_joined() {
+    check_both("aa bb z", "aa+bb z", "aa b2 z", "aa+b2 z");
+    check_both("aa bb z", "aa+bb z", "a2 bb z", "a2+bb z");
+    check_both("aa bb cc", "aa++bb+cc", "a2 bb c2", "a2++bb+c2");
+    check_both("aa bb", "aa+bb", "aa+end bb", "aa+end+bb");
+    check_both("aa bb z", "aa+bb z", "aa z", "aa+bb z");
+    check_both("aa bb z", "aa+bb z", "aa new bb z", "aa+bb new z");
+}
+
+#[test]
+fn equal_splits_are_one() {
+    check("aa+bb", ["aa bb", "aa bb", "aa bb"], "aa bb");
+    check("aa bb", ["aa+bb", "aa+bb", "-"], "aa+bb");
+}
+
+#[test]
+fn edit_across_a_cut_keeps_both_versions() {
+    let outcome = run("aa+bb+cc", ["aa bb+cc", "xx+cc", "-"]);
+    assert_eq!(outcome.conflicts.len(), 1);
+    assert_eq!(cells(outcome.base.replicas[2].document.as_ref()), "aa bb+cc !xx");
+}
+
+#[test]
+fn both_edits_of_a_joined_cell_are_shown_below_it() {
+    let outcome = run("aa bb z", ["aa+bb z", "aa b2 z", "aa b3 z"]);
+    assert_eq!(cells(outcome.base.replicas[0].document.as_ref()), "aa+b2 !b3 z");
 }
 
 #[test]
@@ -154,7 +251,72 @@ fn without_a_base_what_differs_is_kept_twice() {
     }
 }
 
+/// Notebooks with few lines, so that much of one is in another: `+` between lines, and each
+/// line more than once.
+fn any_cells() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec("[a-d]x(\\+[a-e]x){0,3}", 0..5)
+}
+
+fn save(cells: &[String]) -> Seen {
+    let cells: Vec<String> = cells.iter().map(|it| it.replace('+', "\n")).collect();
+    Seen::Changed(document(&cells.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+fn base_of(cells: &[String]) -> Base {
+    if cells.is_empty() {
+        let mut base = Base::of_source(dialect(), document(&[]));
+        base.add_replica(dialect()).unwrap();
+        base.add_replica(dialect()).unwrap();
+        return base;
+    }
+    base(&cells.join(" ").replace('+', "\n"))
+}
+
+fn lines(outcome: &Outcome) -> BTreeSet<String> {
+    let cells = &outcome.base.replicas[0].document.notebook().cells;
+    let lines = cells.iter().flat_map(|it| it.source.lines());
+    lines.filter(|it| it.ends_with('x') && it.len() == 2).map(str::to_owned).collect()
+}
+
 proptest! {
+    /// What only one replica did is what all have.
+    #[test]
+    fn edit_of_one_replica_is_what_all_have(before in any_cells(), after in any_cells()) {
+        let base = base_of(&before);
+        for idx in 0..3 {
+            let mut seen = vec![Seen::Unchanged; 3];
+            seen[idx] = save(&after);
+            let outcome = reconcile(&base, &seen).unwrap();
+            prop_assert_eq!(&outcome.conflicts, &[]);
+            for replica in &outcome.base.replicas {
+                prop_assert_eq!(cells(replica.document.as_ref()), after.join(" "));
+            }
+        }
+    }
+
+    /// What all did alike is done once.
+    #[test]
+    fn equal_edits_of_all_replicas_are_one(before in any_cells(), after in any_cells()) {
+        let outcome = reconcile(&base_of(&before), &vec![save(&after); 3]).unwrap();
+        prop_assert_eq!(&outcome.conflicts, &[]);
+        for replica in &outcome.base.replicas {
+            prop_assert_eq!(cells(replica.document.as_ref()), after.join(" "));
+        }
+    }
+
+    /// The order of the replicas decides where things stand, and not what is kept.
+    #[test]
+    fn what_is_kept_does_not_depend_on_the_order_of_the_replicas(
+        before in any_cells(), one in any_cells(), other in any_cells(),
+    ) {
+        let base = base_of(&before);
+        let [one, other] = [one, other].map(|it| save(&it));
+        let first = reconcile(&base, &[one.clone(), other.clone(), Seen::Unchanged]).unwrap();
+        let second = reconcile(&base, &[other, one, Seen::Unchanged]).unwrap();
+        prop_assert_eq!(lines(&first), lines(&second));
+        prop_assert_eq!(first.conflicts.len(), second.conflicts.len());
+    }
+
     /// Whatever is saved where: all agree afterwards, the same input gives the same
     /// result, and every line that somebody wrote is still there.
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use imara_diff::{Algorithm, Diff, InternedInput};
 use nbsync_formats::{Cell, CellKind};
 
-use super::likeness::{SIMILAR, dice, trigrams};
+use super::likeness::{Budget, SIMILAR, Trigrams};
 use super::{MAX_PAIRS, content};
 
 /// What a cell is worth that is the same but for its kind. Less than an equal cell, and
@@ -23,6 +23,7 @@ pub(super) fn in_order(
     old: &[&Cell],
     new: &[&Cell],
     allow: &dyn Fn(usize, usize) -> bool,
+    budget: &mut Budget,
 ) -> Vec<(usize, usize)> {
     let known: HashSet<(CellKind, &str)> = old.iter().map(|cell| content(cell)).collect();
     let both: HashSet<(CellKind, &str)> =
@@ -32,7 +33,8 @@ pub(super) fn in_order(
     let end = (old.len(), new.len());
     for (old_end, new_end) in anchors(old, new).into_iter().chain([end]) {
         let allow = |a: usize, b: usize| allow(old_start + a, new_start + b);
-        let gap = between(&old[old_start..old_end], &new[new_start..new_end], &both, &allow);
+        let gap =
+            between(&old[old_start..old_end], &new[new_start..new_end], &both, &allow, budget);
         pairs.extend(gap.into_iter().map(|(a, b)| (old_start + a, new_start + b)));
         if (old_end, new_end) != end {
             pairs.push((old_end, new_end));
@@ -91,6 +93,7 @@ fn between(
     new: &[&Cell],
     both: &HashSet<(CellKind, &str)>,
     allow: &dyn Fn(usize, usize) -> bool,
+    budget: &mut Budget,
 ) -> Vec<(usize, usize)> {
     if old.is_empty() || new.is_empty() {
         return Vec::new();
@@ -98,21 +101,18 @@ fn between(
     if MAX_PAIRS < old.len() * new.len() {
         return equal_cells(old, new);
     }
-    let grams = |cells: &[&Cell]| -> Vec<Vec<[u8; 3]>> {
-        cells.iter().map(|cell| trigrams(&cell.source)).collect()
+    let mut grams = |cells: &[&Cell]| -> Vec<Trigrams> {
+        cells.iter().map(|cell| Trigrams::new(&cell.source, budget)).collect()
     };
     let (old_grams, new_grams) = (grams(old), grams(new));
-    let score = |old_idx: usize, new_idx: usize| -> f64 {
+    let mut score = |old_idx: usize, new_idx: usize| -> f64 {
         let (a, b) = (old[old_idx], new[new_idx]);
         match (a.kind == b.kind, a.source == b.source) {
             (true, true) => 1.0,
             (false, true) if !a.source.is_empty() => SAME_BUT_KIND,
             (true, false) if both.contains(&content(a)) || both.contains(&content(b)) => 0.0,
             (true, false) if !allow(old_idx, new_idx) => 0.0,
-            (true, false) => {
-                let score = dice(&old_grams[old_idx], &new_grams[new_idx]);
-                if SIMILAR <= score { 0.9 * score } else { 0.0 }
-            }
+            (true, false) => 0.9 * old_grams[old_idx].dice(&new_grams[new_idx], SIMILAR, budget),
             (false, _) => 0.0,
         }
     };
