@@ -12,6 +12,7 @@ use crate::planted::{Bug, is_planted};
 use crate::sync::Digest;
 use crate::sync::base::{Base, Dialect};
 use crate::sync::pairing::{ReplicaSpec, replicas};
+use crate::sync::safety::excess;
 
 /// Looks at one file.
 pub(super) fn look(
@@ -117,7 +118,7 @@ pub(super) fn extend(
 pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Document>, Wait> {
     let Dialect { extension, .. } = &spec.dialect;
     let document = spec.dialect.format().parse(Arc::clone(text), extension);
-    document.map(Arc::from).map_err(|err| {
+    let document: Arc<dyn Document> = document.map(Arc::from).map_err(|err| {
         // A save that isn't finished looks like this; more time doesn't help
         // where the text is whole.
         let kind = match err.kind {
@@ -125,7 +126,11 @@ pub(super) fn parse(spec: &ReplicaSpec, text: &Arc<str>) -> Result<Arc<dyn Docum
             _ => WaitKind::Unsettled,
         };
         Wait::unreadable(kind, &spec.path, err.line, err.kind.to_string())
-    })
+    })?;
+    match excess(document.notebook()) {
+        None => Ok(document),
+        Some(excess) => Err(Wait::new(WaitKind::Held, format!("`{}` {excess}", spec.path))),
+    }
 }
 
 pub(super) fn unreadable(err: &ReadError) -> Wait {

@@ -30,6 +30,47 @@ pub enum Suspicion {
     },
 }
 
+/// The most cells that a notebook may have.
+pub const MAX_CELLS: usize = 50_000;
+
+/// How long a line of a cell may be, in bytes. Outputs may have longer ones, since no line of
+/// those is ever compared.
+pub const MAX_LINE: usize = 10 << 20;
+
+/// More than any notebook that somebody wrote has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// Too many cells.
+    #[error("has {n} cells; no more than {MAX_CELLS} are synced, so split the notebook")]
+    Cells {
+        /// How many there are.
+        n: usize,
+    },
+    /// A line that is too long.
+    #[error(
+        "cell {cell} has a line of {size} bytes; no more than {MAX_LINE} are synced, so read it from a file"
+    )]
+    Line {
+        /// The number of the cell, from 1.
+        cell: usize,
+        /// How long the line is.
+        size: usize,
+    },
+}
+
+/// Returns what a notebook has too much of. All that is decided about one takes time that goes
+/// with its size, and others wait meanwhile.
+pub fn excess(notebook: &Notebook) -> Option<Excess> {
+    let n = notebook.cells.len();
+    if MAX_CELLS < n {
+        return Some(Excess::Cells { n });
+    }
+    notebook.cells.iter().enumerate().find_map(|(idx, cell)| {
+        let size = cell.source.split('\n').map(str::len).max().unwrap_or(0);
+        (MAX_LINE < size).then_some(Excess::Line { cell: idx + 1, size })
+    })
+}
+
 /// Compares what an editor saved with what was there.
 pub fn suspicion(
     old_text: &str,
@@ -73,7 +114,8 @@ fn is_cut(old_text: &str, old: &Notebook, new_text: &str, new: &Notebook) -> boo
         return false;
     }
     let Some(last) = new.cells.last() else { return true };
-    let before = &old.cells[new.cells.len() - 1..];
+    // Without its end a text may have more cells: what is between quotes that never end.
+    let before = old.cells.get(new.cells.len() - 1..).unwrap_or_default();
     // The last cell is one of those that were there at the cut, or the very last, if
     // those above it were deleted.
     let is_whole = before
@@ -89,7 +131,7 @@ fn is_cut(old_text: &str, old: &Notebook, new_text: &str, new: &Notebook) -> boo
 
 #[cfg(test)]
 mod tests {
-    use nbsync_formats::FormatName;
+    use nbsync_formats::{CellKind, FormatName};
 
     use super::*;
 
@@ -113,6 +155,20 @@ mod tests {
     #[test]
     fn text_that_ends_where_a_line_ends_may_be_meant() {
         check(CELLS, "# %%\na = 1\n\n# %%\nb = 2\n", Some(Suspicion::CutAtLine { lost: 1 }));
+    }
+
+    #[test]
+    fn too_many_cells_and_too_long_lines_are_an_excess() {
+        let cell = |source: String| nbsync_formats::Cell::new(CellKind::Code, source);
+        let found =
+            |cells: Vec<nbsync_formats::Cell>| excess(&Notebook { cells, ..Notebook::default() });
+        assert_eq!(found(vec![cell(String::new()); MAX_CELLS]), None);
+        let n = MAX_CELLS + 1;
+        assert_eq!(found(vec![cell(String::new()); n]), Some(Excess::Cells { n }));
+        assert_eq!(found(vec![cell("x".repeat(MAX_LINE) + "\nx")]), None);
+        let long = "a\n".to_owned() + &"x".repeat(MAX_LINE + 1);
+        let excess = Excess::Line { cell: 2, size: MAX_LINE + 1 };
+        assert_eq!(found(vec![cell(String::new()), cell(long)]), Some(excess));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::Cell;
 
@@ -6,12 +6,15 @@ use crate::Cell;
 #[derive(Debug)]
 pub(super) struct Ids {
     taken: HashSet<String>,
+    /// For what new cells hold, the first number that was not tried yet. Of thousands of equal
+    /// cells each would try all numbers again.
+    next: HashMap<blake3::Hash, u64>,
 }
 
 impl Ids {
     /// `taken` are the ids of the cells that stay.
     pub(super) fn new(taken: impl Iterator<Item = String>) -> Self {
-        Self { taken: taken.collect() }
+        Self { taken: taken.collect(), next: HashMap::new() }
     }
 
     /// Returns the id of a new cell: its own if it is free, else one that
@@ -23,26 +26,22 @@ impl Ids {
         {
             return id.clone();
         }
-        let mut number = 0_u64;
+        let mut content = blake3::Hasher::new();
+        content.update(cell.kind.as_str().as_bytes());
+        content.update(b"\n");
+        content.update(cell.source.as_bytes());
+        let number = self.next.entry(content.finalize()).or_insert(0);
         loop {
-            let id = derive(cell, number);
+            let mut hasher = content.clone();
+            hasher.update(&number.to_le_bytes());
+            *number += 1;
+            let mut id = hasher.finalize().to_hex().to_string();
+            id.truncate(8);
             if self.taken.insert(id.clone()) {
                 return id;
             }
-            number += 1;
         }
     }
-}
-
-fn derive(cell: &Cell, number: u64) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(cell.kind.as_str().as_bytes());
-    hasher.update(b"\n");
-    hasher.update(cell.source.as_bytes());
-    hasher.update(&number.to_le_bytes());
-    let mut id = hasher.finalize().to_hex().to_string();
-    id.truncate(8);
-    id
 }
 
 /// Whether nbformat's schema allows the id.
