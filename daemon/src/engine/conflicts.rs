@@ -22,7 +22,7 @@ use crate::sync::conflict::{About, is_conflict_cell, other_version};
 use crate::sync::edit::{CellKey, Edit};
 use crate::sync::merge::Keyed;
 use crate::sync::pairing::stem;
-use crate::sync::resolve::{edit_all, resolve};
+use crate::sync::resolve::{ResolveError, edit_all, resolve};
 
 /// How many files of conflicts one notebook has at most.
 const MAX_FILES: usize = 99;
@@ -228,15 +228,16 @@ impl Engine {
             let found =
                 resolve(&base.model, found.shown_in, found.cell, about, take).map_err(|err| {
                     let number = number(found.shown_in).unwrap_or_default();
+                    let hint = match err {
+                        ResolveError::NotBoth(_) => "`--take source` or `--take other`",
+                        _ => "copy what you need from the cell, and delete it; or `--take source`",
+                    };
                     Refusal::Unknown(
                         format!(
                             "cannot take {} in cell {number} of `{source}`: {err}",
                             words(take)
                         ),
-                        vec![
-                            "copy what you need from the cell, and delete it; or `--take source`"
-                                .to_owned(),
-                        ],
+                        vec![hint.to_owned()],
                     )
                 })?;
             edits.extend(found);

@@ -11,14 +11,14 @@ use super::reconcile::{Outcome, ReconcileError, Seen, reconcile_edits};
 use crate::report::Take;
 
 /// Why a conflict can't be decided so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// Somebody edited the cell that shows the other version.
     #[error("the cell no longer has the other version between its fences")]
     NoOtherVersion,
     /// A thing can have one value only.
-    #[error("only a text can have both versions")]
-    NotBoth,
+    #[error("{0} can have one value only")]
+    NotBoth(About),
     /// Nobody knows what it is about.
     #[error("nothing is known of where it came from")]
     Unknown,
@@ -46,7 +46,9 @@ pub fn resolve(
         let kind = match (about, cell.and_then(at)) {
             (About::Source, Some(cell)) => cell.kind,
             (About::Source, None) => CellKind::Code,
-            _ => return Err(ResolveError::NotBoth),
+            // The text once more, as a cell of the other kind.
+            (About::Kind(kind), _) => *kind,
+            _ => return Err(ResolveError::NotBoth(about.clone())),
         };
         return Ok(as_a_cell(shown, shown_in, kind, text));
     }
@@ -110,4 +112,68 @@ pub fn edit_all(base: &Base, edits: Vec<Edit>) -> Result<Outcome, ReconcileError
     outcome.edits.truncate(n);
     outcome.keys.truncate(n);
     Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use nbsync_formats::Notebook;
+    use serde_json::json;
+
+    use super::super::conflict::conflict_cell;
+    use super::*;
+
+    /// A code cell, and below it one that shows another version of something about it.
+    fn decide(about: &About, text: &str, take: Take) -> Result<Vec<Edit>, ResolveError> {
+        let cell = Cell::new(CellKind::Code, "x = 1");
+        let shown = conflict_cell(about, text, Some(CellKind::Code));
+        let notebook = Notebook { cells: vec![cell, shown], ..Notebook::default() };
+        let model = Keyed { notebook, keys: vec![CellKey(0), CellKey(1)] };
+        resolve(&model, CellKey(1), Some(CellKey(0)), Some(about), take)
+    }
+
+    fn set(key: u32, change: Change) -> Edit {
+        Edit::Set(CellKey(key), change)
+    }
+
+    #[test]
+    fn each_version_of_anything_can_be_taken() {
+        let tags = || Attribute::Metadata("tags".to_owned());
+        let name = || NotebookAttribute::Metadata("title".to_owned());
+        let kind = Change::Kind(CellKind::Markdown);
+        for (about, text, change) in [
+            (About::Source, "x = 2", set(0, Change::Source("x = 2".to_owned()))),
+            (About::Kind(CellKind::Markdown), "x = 1", set(0, kind)),
+            (
+                About::Attribute(tags()),
+                "[\"a\"]",
+                set(0, Change::Attribute(tags(), Some(json!(["a"])))),
+            ),
+            (About::Attribute(tags()), "", set(0, Change::Attribute(tags(), None))),
+            (About::Notebook(name()), "Dice", Edit::SetNotebook(name(), Some(json!("Dice")))),
+            (About::Notebook(name()), "", Edit::SetNotebook(name(), None)),
+        ] {
+            let delete = Edit::Delete(CellKey(1));
+            assert_eq!(decide(&about, text, Take::Source), Ok(vec![delete.clone()]));
+            assert_eq!(decide(&about, text, Take::Other), Ok(vec![change, delete]));
+        }
+    }
+
+    #[test]
+    fn both_versions_of_a_text_or_a_kind_can_stand() {
+        let no_tag = || set(1, Change::Attribute(Attribute::Metadata("tags".to_owned()), None));
+        let text = |text: &str| set(1, Change::Source(text.to_owned()));
+        let code = set(1, Change::Kind(CellKind::Code));
+        let found = decide(&About::Source, "x = 2", Take::Both);
+        assert_eq!(found, Ok(vec![code, text("x = 2"), no_tag()]));
+        let found = decide(&About::Kind(CellKind::Markdown), "x = 1", Take::Both);
+        assert_eq!(found, Ok(vec![text("x = 1"), no_tag()]));
+        for about in [
+            About::Attribute(Attribute::Metadata("collapsed".to_owned())),
+            About::Notebook(NotebookAttribute::Script),
+        ] {
+            let err = decide(&about, "x", Take::Both).unwrap_err();
+            assert_eq!(err, ResolveError::NotBoth(about.clone()));
+            assert!(err.to_string().ends_with("can have one value only"), "{err}");
+        }
+    }
 }
