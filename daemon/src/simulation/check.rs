@@ -1,5 +1,6 @@
 //! Checks what came of a run, in the calm after it.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::actors::{Way, litter, sources, tokens};
@@ -7,6 +8,7 @@ use super::cells::parse;
 use super::invariant::{Violation, ensure};
 use super::sim::Sim;
 use super::world::{QUIET, at, replicas};
+use crate::disk::Step;
 use crate::report::NotebookState;
 use crate::sync::Digest;
 
@@ -93,10 +95,14 @@ impl Sim {
             2 => self.equal_saves(&source)?,
             3..=5 => self.stale_save(&source)?,
             6 => self.lose_store()?,
-            _ => {
-                self.editors().touch();
-                self.check_still(QUIET)?;
-            }
+            _ => match self.rng.below(4) {
+                0 => self.torn_save(&source)?,
+                1 => self.two_raced_saves(&source),
+                _ => {
+                    self.editors().touch();
+                    self.check_still(QUIET)?;
+                }
+            },
         }
         self.check_agreement()?;
         self.check_tokens()
@@ -174,6 +180,71 @@ impl Sim {
             );
         }
         Ok(())
+    }
+
+    /// An editor ends in the middle of a save, and later begins anew.
+    fn torn_save(&mut self, source: &str) -> Result<(), Violation> {
+        let paths = replicas(source);
+        let torn = self.rng.below(3);
+        let path = at(&paths[torn]);
+        let text = self.world.text(&paths[torn]);
+        // A part that ends where a line ends can't be told from a whole text, and one without
+        // the very last characters is typing.
+        let mut ends: Vec<usize> = text.char_indices().map(|(idx, _)| idx).collect();
+        ends.retain(|&end| 2 <= end && end + 2 <= text.len() && !text[..end].ends_with('\n'));
+        if ends.is_empty() {
+            return Ok(());
+        }
+        let end = *self.rng.pick(&ends);
+        let others: Vec<(&String, String)> = (0..3)
+            .filter(|idx| *idx != torn)
+            .map(|idx| (&paths[idx], self.world.text(&paths[idx])))
+            .collect();
+        self.world.disk.save(&path, &text.as_bytes()[..end]);
+        self.world.run(QUIET);
+        for (other, before) in &others {
+            let now = self.world.text(other);
+            ensure!(
+                now == *before,
+                NothingBrokenTravels,
+                "half of `{path}` came to `{other}`: {now:?}"
+            );
+        }
+        self.world.disk.save(&path, text.as_bytes());
+        self.world.run(QUIET);
+        Ok(())
+    }
+
+    /// While an edit is written into a replica, its editor saves, and then once more, with what
+    /// is there by then.
+    fn two_raced_saves(&mut self, source: &str) {
+        let paths = replicas(source);
+        let (first, second) = (self.rng.below(3), 1 + self.rng.below(2));
+        let (edited, raced) = (&paths[first], paths[(first + second) % 3].clone());
+        let text = self.world.text(edited);
+        let planned = self.editors().add_line(edited, source, &text, 0);
+        let Some((plan, _)) = planned else { return };
+        let shared = self.shared();
+        let (source, path) = (source.to_owned(), at(&raced));
+        let mut n_saves = 0;
+        self.world.interfere(move |step, written| {
+            if step == Step::Exchange && written == path && n_saves < 2 {
+                n_saves += 1;
+                let mut editors = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let text = editors.disk.bytes(&path).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                let planned = editors
+                    .add_line(&raced, &source, &text, n_saves)
+                    .or_else(|| editors.add_line(&raced, &source, &text, 0));
+                if let Some((plan, _)) = planned {
+                    editors.save(plan, Way::InPlace);
+                }
+            }
+            Ok(())
+        });
+        self.editors().save(plan, Way::InPlace);
+        self.world.run(QUIET);
+        self.world.stop_interfering();
     }
 
     fn lose_store(&mut self) -> Result<(), Violation> {

@@ -157,6 +157,10 @@ impl Sim {
         self.editors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn shared(&self) -> Shared {
+        Arc::clone(&self.editors)
+    }
+
     fn audit(&self) -> MutexGuard<'_, Audit> {
         self.audit.lock().unwrap_or_else(PoisonError::into_inner)
     }
