@@ -409,20 +409,6 @@ def file_size_limit(place):
         place.check("a = 10" in (root / "nb.ipynb").read_text(), "the edit arrives without limit")
 
 
-@group
-def read_only_folder(place):
-    """A folder that the user may not write to."""
-    if os.geteuid() == 0:
-        place.report.skip("read-only-folder", "root may write anywhere")
-        return
-    root = place.root
-    write_notebook(root / "shut" / "nb.ipynb")
-    os.chmod(root / "shut", 0o555)
-    place.on_close.append(lambda: os.chmod(root / "shut", 0o755))
-    with place.daemon() as daemon:
-        place.state(daemon, "shut/nb.ipynb", "held", "permission")
-
-
 # --- state -----------------------------------------------------------------------------------
 
 

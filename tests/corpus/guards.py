@@ -29,6 +29,7 @@ from support.notebooks import write_notebook
 from support.daemon import PATIENCE, Daemon, Failure, Home
 from support.editors import in_place, rename_over, save
 from support.report import Report
+from support.users import as_nobody
 
 SOURCE = Path(__file__).resolve().parents[2]
 
@@ -568,16 +569,38 @@ def odd_names(place):
 
 @group
 def permissions(place):
-    """A file and a folder that may not be written, seen by a user who is not root."""
+    """Files and folders that may not be read or written, by a user who is not root."""
     if os.geteuid() == 0:
-        place.report.skip("permissions", "root may write anywhere; see immutable")
+        as_nobody(place, permissions)
         return
     root = place.root
-    write_notebook(root / "shut" / "nb.ipynb")
+    names = ("shut/nb.ipynb", "closed.ipynb", "unreadable.ipynb", "fine.ipynb")
+    for name in names:
+        write_notebook(root / name)
     os.chmod(root / "shut", 0o555)
+    os.chmod(root / "closed.ipynb", 0)
     place.on_close.append(lambda: os.chmod(root / "shut", 0o755))
     with place.daemon() as daemon:
         place.state(daemon, "shut/nb.ipynb", "held", "permission")
+        place.state(daemon, "closed.ipynb", "held", "permission")
+        place.state(daemon, "unreadable.ipynb", "synced")
+        before = (root / "unreadable.ipynb").read_bytes()
+        os.chmod(root / "unreadable.ipynb", 0)
+        edit(shadow(root, "unreadable", "percent"), "a = 1", "a = 10")
+        place.state(daemon, "unreadable.ipynb", "held", "permission")
+        edit(shadow(root, "fine", "percent"), "a = 1", "a = 10")
+        place.state(daemon, "fine.ipynb", "synced")
+        place.check("a = 10" in (root / "fine.ipynb").read_text(), "another notebook goes on")
+        os.chmod(root / "unreadable.ipynb", 0o644)
+        kept = (root / "unreadable.ipynb").read_bytes()
+        place.check(kept == before or b"a = 10" in kept, "what could not be read is as it was", kept)
+        os.chmod(root / "shut", 0o755)
+        os.chmod(root / "closed.ipynb", 0o644)
+        place.home.run("sync", root=root)
+        for name in names:
+            place.state(daemon, name, "synced")
+        place.check("a = 10" in (root / "unreadable.ipynb").read_text(), "then the edit arrives")
+        place.check(daemon.stop() == 0, "the daemon exits 0")
 
 
 @group
@@ -669,23 +692,45 @@ def limits(place):
 
 @group
 def caps(place):
-    """A notebook of very many cells, and one with a very long line, cost time but no other edit."""
+    """A notebook of very many cells, and one with a very long line, cost time but no other edit.
+    With more of either they are held."""
     root = place.root
     write_notebook(root / "fine.ipynb")
-    cells = "\n\n".join(f"# %%\nv{no} = {no}" for no in range(20_000))
-    (root / "many.py").write_text(cells + "\n")
-    (root / "long.py").write_text("# %%\na = 1\n\n# %%\nx = '" + "y" * (10 << 20) + "'\n")
+
+    def many(n):
+        return "\n\n".join(f"# %%\nv{no} = {no}" for no in range(n)) + "\n"
+
+    def long(n):
+        return "# %%\na = 1\n\n# %%\nx = '" + "y" * n + "'\n"
+
+    (root / "many.py").write_text(many(20_000))
+    (root / "long.py").write_text(long(9 << 20))
+    (root / "too-many.py").write_text(many(50_001))
+    (root / "too-long.py").write_text(long(10 << 20))
+    (root / "grows.py").write_text(many(5))
     with place.daemon() as daemon:
         daemon.flush()
-        for name in ("many.py", "long.py"):
+        for name in ("many.py", "long.py", "grows.py"):
             place.state(daemon, name, "synced")
+        place.state(daemon, "too-many.py", "held", "50001 cells", "split the notebook")
+        place.state(daemon, "too-long.py", "held", "cell 2", "bytes", "10485760")
+        made = [it.name for it in (root / "__marimo__/nbsync").glob("too-*")]
+        place.check(not made, "nothing is made of what is too much", made)
         edit(shadow(root, "many", "marimo"), "v777 = 777\n", "v777 = 778\n")
         edit(shadow(root, "long", "ipynb"), "a = 1", "a = 10")
         edit(shadow(root, "fine", "percent"), "a = 1", "a = 10")
         daemon.flush()
         place.check("v777 = 778" in (root / "many.py").read_text(), "an edit in 20,000 cells arrives")
-        place.check("a = 10" in (root / "long.py").read_text()[:100], "an edit beside 10 MB arrives")
+        place.check("a = 10" in (root / "long.py").read_text()[:100], "an edit beside 9 MiB arrives")
         place.check("a = 10" in (root / "fine.ipynb").read_text(), "as does one of another notebook")
+        before = shadow(root, "grows", "marimo").read_bytes()
+        save(root / "grows.py", many(50_001))
+        place.state(daemon, "grows.py", "held", "50001 cells")
+        kept = shadow(root, "grows", "marimo").read_bytes() == before
+        place.check(kept, "a notebook that gets too many cells is left alone")
+        save(root / "grows.py", many(6))
+        place.state(daemon, "grows.py", "synced")
+        place.check("v5 = 5" in shadow(root, "grows", "marimo").read_text(), "until it has fewer")
         place.check(daemon.stop() == 0, "the daemon exits 0")
 
 

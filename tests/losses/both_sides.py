@@ -14,12 +14,8 @@ from .cases import case
     nbsync="both edits are in all copies",
 )
 def script_then_notebook(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("ipynb", "c = 3", "c = 30")
-    pair.flush()
-    pair.everywhere("a = 10", "c = 30")
-    pair.cells_kept()
+    pair.edit_at_once(("percent", "a = 1", "a = 10"), ("ipynb", "c = 3", "c = 30"))
+    pair.arrives("a = 10", "c = 30")
 
 
 @case(
@@ -28,12 +24,8 @@ def script_then_notebook(pair):
     nbsync="both edits are in all copies",
 )
 def notebook_then_script(pair):
-    with pair.daemon.paused():
-        pair.edit("ipynb", "c = 3", "c = 30")
-        pair.edit("percent", "a = 1", "a = 10")
-    pair.flush()
-    pair.everywhere("a = 10", "c = 30")
-    pair.cells_kept()
+    pair.edit_at_once(("ipynb", "c = 3", "c = 30"), ("percent", "a = 1", "a = 10"))
+    pair.arrives("a = 10", "c = 30")
 
 
 @case(
@@ -42,9 +34,7 @@ def notebook_then_script(pair):
     nbsync="new outputs and new text",
 )
 def outputs_then_script(pair):
-    with pair.daemon.paused():
-        pair.edit("ipynb", '"3\\n"', '"three\\n"')
-        pair.edit("percent", "a = 1", "a = 10")
+    pair.edit_at_once(("ipynb", '"3\\n"', '"three\\n"'), ("percent", "a = 1", "a = 10"))
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept("a", "b", "text")
@@ -53,9 +43,7 @@ def outputs_then_script(pair):
 
 @case("S3", nbsync="the other order: new outputs and new text")
 def script_then_outputs(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("ipynb", '"3\\n"', '"three\\n"')
+    pair.edit_at_once(("percent", "a = 1", "a = 10"), ("ipynb", '"3\\n"', '"three\\n"'))
     pair.flush()
     pair.everywhere("a = 10")
     pair.cells_kept("a", "b", "text")
@@ -73,9 +61,7 @@ def equal_times(pair):
         pair.edit("percent", "a = 1", "a = 10")
         for path in pair.paths.values():
             os.utime(path, (1_700_000_000, 1_700_000_000))
-    pair.flush()
-    pair.everywhere("a = 10", "c = 30")
-    pair.cells_kept()
+    pair.arrives("a = 10", "c = 30")
 
 
 @case(
@@ -89,9 +75,7 @@ def old_time(pair):
     save(staged, pair.read("percent").replace("a = 1", "a = 10"))
     os.utime(staged, (1_000_000_000, 1_000_000_000))
     os.replace(staged, pair.percent)
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
 
 
 @case("S5", nbsync="the edit is in all copies although size and time are the old ones")
@@ -99,9 +83,7 @@ def time_put_back(pair):
     stat = pair.percent.stat()
     pair.edit("percent", "a = 1", "a = 7")
     os.utime(pair.percent, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    pair.flush()
-    pair.everywhere("a = 7")
-    pair.cells_kept()
+    pair.arrives("a = 7")
 
 
 @case(
@@ -115,18 +97,14 @@ def autosave_of_the_notebook(pair):
         # Jupyter's autosave of what it loaded before the edit arrived there.
         save(pair.ipynb, pair.ipynb.read_bytes())
         os.utime(pair.ipynb)
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
 
 
 @case("S21", nbsync="the edit is in all copies; a touch is no edit")
 def touch_of_the_notebook(pair):
     pair.edit("percent", "a = 1", "a = 10")
     os.utime(pair.ipynb)
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
 
 
 @case(
@@ -165,9 +143,7 @@ def checkout_of_the_notebook(pair):
         pair.edit("ipynb", "c = 3", "c = 30", rename_over)
         pair.git("checkout", "--quiet", "--", "nb.ipynb")
         pair.untouched("ipynb")
-    pair.flush()
-    pair.everywhere("a = 10", "c = 3")
-    pair.cells_kept()
+    pair.arrives("a = 10", "c = 3")
 
 
 @case(
@@ -176,23 +152,18 @@ def checkout_of_the_notebook(pair):
     nbsync="both edits are in all copies",
 )
 def two_texts(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("marimo", "b = 2", "b = 20")
-    pair.flush()
-    pair.everywhere("a = 10", "b = 20")
-    pair.cells_kept()
+    pair.edit_at_once(("percent", "a = 1", "a = 10"), ("marimo", "b = 2", "b = 20"))
+    pair.arrives("a = 10", "b = 20")
 
 
 @case("S31", nbsync="the edits of all three are in all copies")
 def three_copies(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("marimo", "b = 2", "b = 20")
-        pair.edit("ipynb", "c = 3", "c = 30")
-    pair.flush()
-    pair.everywhere("a = 10", "b = 20", "c = 30")
-    pair.cells_kept()
+    pair.edit_at_once(
+        ("percent", "a = 1", "a = 10"),
+        ("marimo", "b = 2", "b = 20"),
+        ("ipynb", "c = 3", "c = 30"),
+    )
+    pair.arrives("a = 10", "b = 20", "c = 30")
 
 
 @case(
@@ -233,9 +204,7 @@ def new_kernel_between_two_saves(pair):
 
 @case(nbsync="both versions are kept, one of them in a cell of its own; no conflict markers")
 def same_cell_in_two_ways(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("marimo", "a = 1", "a = 11")
+    pair.edit_at_once(("percent", "a = 1", "a = 10"), ("marimo", "a = 1", "a = 11"))
     pair.flush(state="conflict")
     pair.everywhere("a = 10", "a = 11")
     for path in pair.paths.values():
@@ -245,12 +214,8 @@ def same_cell_in_two_ways(pair):
 
 @case(nbsync="equal edits are one")
 def same_edit_twice(pair):
-    with pair.daemon.paused():
-        pair.edit("percent", "a = 1", "a = 10")
-        pair.edit("marimo", "a = 1", "a = 10")
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.edit_at_once(("percent", "a = 1", "a = 10"), ("marimo", "a = 1", "a = 10"))
+    pair.arrives("a = 10")
 
 
 @case(nbsync="the edit wins over the deletion")
@@ -258,9 +223,7 @@ def delete_against_edit(pair):
     with pair.daemon.paused():
         pair.arrange("a", "text", "b")
         pair.edit("marimo", "c = 3", "c = 30")
-    pair.flush()
-    pair.everywhere("c = 30")
-    pair.cells_kept()
+    pair.arrives("c = 30")
 
 
 @case(nbsync="a save of the same content writes nothing")
@@ -279,9 +242,7 @@ def edits_in_a_row(pair):
         pair.edit(format, f"{name} = {values[name]}", f"{name} = {100 + no}")
         values[name] = 100 + no
         pair.daemon.flush()
-    pair.flush()
-    pair.everywhere(*(f"{name} = {value}" for name, value in values.items()))
-    pair.cells_kept()
+    pair.arrives(*(f"{name} = {value}" for name, value in values.items()))
 
 
 @case(nbsync="an editor that did not load the last update takes nothing back")
@@ -290,9 +251,7 @@ def stale_editor(pair):
     pair.edit("ipynb", "b = 2", "b = 20")
     pair.flush()
     save(pair.percent, loaded.replace("c = 3", "c = 30"))
-    pair.flush()
-    pair.everywhere("b = 20", "c = 30")
-    pair.cells_kept()
+    pair.arrives("b = 20", "c = 30")
 
 
 @case(nbsync="nor does one that missed six updates")

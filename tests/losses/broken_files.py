@@ -15,14 +15,10 @@ def torn_script(pair):
     # The beginning of a save: it ends within a word, and most cells are missing.
     text = pair.first["percent"]
     torn = text[: text.index("print(a)") + len("pri")]
-    save(pair.percent, torn)
-    pair.held()
-    pair.untouched("ipynb", "marimo")
+    pair.holds("percent", torn)
     pair.equal(pair.read("percent"), torn, "the torn file is left to its editor")
     save(pair.percent, text.replace("c = 3", "c = 30"))
-    pair.flush()
-    pair.everywhere("c = 30")
-    pair.cells_kept()
+    pair.arrives("c = 30")
 
 
 @case(
@@ -31,20 +27,14 @@ def torn_script(pair):
     nbsync="the notebook is held; nothing is written, and the next whole save is taken",
 )
 def empty_script(pair):
-    save(pair.percent, "")
-    pair.held("empty")
-    pair.untouched("ipynb", "marimo")
+    pair.holds("percent", "", "empty")
     save(pair.percent, pair.first["percent"].replace("a = 1", "a = 10"))
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
 
 
 @case("S7", nbsync="the same for a marimo script")
 def empty_marimo(pair):
-    save(pair.marimo, "")
-    pair.held("empty")
-    pair.untouched("ipynb", "percent")
+    pair.holds("marimo", "", "empty")
     save(pair.marimo, pair.first["marimo"])
     pair.flush()
     pair.untouched()
@@ -53,9 +43,7 @@ def empty_marimo(pair):
 @case("S7", nbsync="the same for a header without cells")
 def header_only(pair):
     head = views.view("percent", ".py", pair.first["percent"]).head
-    save(pair.percent, head)
-    pair.held()
-    pair.untouched("ipynb", "marimo")
+    pair.holds("percent", head)
     save(pair.percent, pair.first["percent"])
     pair.flush()
     pair.untouched()
@@ -68,13 +56,9 @@ def header_only(pair):
 )
 def torn_notebook(pair):
     text = pair.first["ipynb"]
-    save(pair.ipynb, text[: len(text) // 2])
-    pair.held()
-    pair.untouched("percent", "marimo")
+    pair.holds("ipynb", text[: len(text) // 2])
     save(pair.ipynb, text.replace("c = 3", "c = 30"))
-    pair.flush()
-    pair.everywhere("c = 30")
-    pair.cells_kept()
+    pair.arrives("c = 30")
 
 
 @case(
@@ -83,16 +67,12 @@ def torn_notebook(pair):
     nbsync="the notebook is held; edits of the other copies meanwhile arrive afterwards",
 )
 def empty_notebook(pair):
-    save(pair.ipynb, "")
-    pair.held("empty")
-    pair.untouched("percent", "marimo")
+    pair.holds("ipynb", "", "empty")
     pair.edit("percent", "a = 1", "a = 10")
     pair.held()
     pair.equal(pair.read("ipynb"), "", "the empty notebook is left to its editor")
     save(pair.ipynb, pair.first["ipynb"])
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
 
 
 @case(
@@ -103,13 +83,9 @@ def empty_notebook(pair):
 def conflict_markers(pair):
     text = pair.first["percent"]
     ours = "<<<<<<< HEAD\na = 10\n=======\na = 11\n>>>>>>> theirs"
-    save(pair.percent, text.replace("a = 1", ours))
-    pair.held("conflict")
-    pair.untouched("ipynb", "marimo")
+    pair.holds("percent", text.replace("a = 1", ours), "conflict")
     save(pair.percent, text.replace("a = 1", "a = 11"))
-    pair.flush()
-    pair.everywhere("a = 11")
-    pair.cells_kept()
+    pair.arrives("a = 11")
 
 
 @case(
@@ -124,9 +100,7 @@ def syntax_error(pair):
     pair.edit("ipynb", "c = 3", "c = 30")
     pair.flush()
     pair.edit("marimo", "b = (2", "b = (20)")
-    pair.flush()
-    pair.everywhere("a = 1", "b = (20)", "c = 30")
-    pair.cells_kept()
+    pair.arrives("a = 1", "b = (20)", "c = 30")
 
 
 @case(
@@ -141,9 +115,7 @@ def open_quotes(pair):
     pair.held()
     pair.untouched("ipynb", "marimo")
     pair.edit("percent", "text = '''", "text = '''closed'''")
-    pair.flush()
-    pair.everywhere("'''closed'''")
-    pair.cells_kept()
+    pair.arrives("'''closed'''")
 
 
 @case("S12", nbsync="an open quote in marimo's copy takes no cell from the others")
@@ -152,9 +124,7 @@ def open_quotes_in_marimo(pair):
     pair.daemon.flush()
     pair.cells_kept("b", "c", "text")
     pair.edit("marimo", "text = '''", "text = '''closed'''")
-    pair.flush()
-    pair.everywhere("'''closed'''")
-    pair.cells_kept()
+    pair.arrives("'''closed'''")
 
 
 @case(
@@ -169,9 +139,7 @@ def broken_header(pair):
     pair.edit("ipynb", "c = 3", "c = 30")
     pair.held()
     pair.edit("percent", "#     name: [python3", "#     name: python3")
-    pair.flush()
-    pair.everywhere("c = 30")
-    pair.cells_kept()
+    pair.arrives("c = 30")
 
 
 @case(
@@ -181,14 +149,10 @@ def broken_header(pair):
 )
 def latin_1(pair):
     data = pair.first["percent"].replace("*text*", "*t\xeaxt*").encode("latin-1")
-    save(pair.percent, data)
-    pair.held("UTF-8")
-    pair.untouched("ipynb", "marimo")
+    pair.holds("percent", data, "UTF-8")
     pair.equal(pair.percent.read_bytes(), data, "bytes")
     save(pair.percent, pair.first["percent"].replace("*text*", "*t\xeaxt*"))
-    pair.flush()
-    pair.everywhere("*t\xeaxt*")
-    pair.cells_kept()
+    pair.arrives("*t\xeaxt*")
 
 
 # --- beyond the study ------------------------------------------------------------------------------
@@ -200,6 +164,4 @@ def broken_marimo_then_mended(pair):
     pair.flush()
     pair.everywhere("a = 1", "c = 3")
     pair.edit("marimo", "b = (2", "b = (20)")
-    pair.flush()
-    pair.everywhere("b = (20)")
-    pair.cells_kept()
+    pair.arrives("b = (20)")

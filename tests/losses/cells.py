@@ -81,9 +81,7 @@ def one_of_two_equal_cells_deleted(pair):
 )
 def text_with_an_attachment(pair):
     pair.edit("percent", "Some *text*", "Other words")
-    pair.flush()
-    pair.everywhere("Other words with an image.")
-    pair.cells_kept()
+    pair.arrives("Other words with an image.")
 
 
 @case(
@@ -131,8 +129,8 @@ def marker_in_a_cell(pair):
 @case(
     "S35",
     jupytext="the second half keeps the outputs, the first half gets a new id",
-    nbsync="the half that is more like the cell keeps id and outputs together, the other one has "
-    "neither; no other cell changes",
+    nbsync="the second half keeps id and outputs together, since the last line made them; the first "
+    "one has neither; no other cell changes",
 )
 def split_cell(pair):
     pair.arrange("# %%\na = 1", "# %%\nprint(a)", "text", "b", "c")
@@ -159,6 +157,51 @@ def merged_cells(pair):
     pair.equal(pair.outputs(), ["1\n", "2\n"], "outputs")
     pair.cells_kept("a", "text", "b")
     comes_back(pair, '"3\\n"')
+
+
+@case(nbsync="split and joined again: the cell has its id and its outputs", paired=False)
+def split_and_joined_cell(pair):
+    pair.arrange("# %%\na = 1", "# %%\nprint(a)", "text", "b", "c")
+    pair.flush()
+    pair.arrange("a", "text", "b", "c")
+    pair.flush()
+    pair.equal(pair.ids(), ["cell-a", "cell-text", "cell-b", "cell-c"], "ids")
+    pair.equal(pair.outputs(), ["1\n", "2\n", "3\n"], "outputs")
+    pair.cells_kept()
+
+
+@case(nbsync="split in one copy and edited in another: it is split, and edited, and nothing is twice")
+def split_and_edited_cell(pair):
+    with pair.daemon.paused():
+        pair.arrange("# %%\na = 1", "# %%\nprint(a)", "text", "b", "c")
+        pair.edit("ipynb", "print(a)", "print(a, 2)")
+    pair.flush()
+    pair.equal(pair.sources()[:2], ["a = 1", "print(a, 2)"], "halves")
+    pair.everywhere("print(a, 2)")
+    pair.equal(pair.outputs(), ["", "1\n", "2\n", "3\n"], "outputs")
+
+
+@case(nbsync="joined in one copy and edited in another: it is joined, and edited, and nothing is twice")
+def joined_and_edited_cells(pair):
+    with pair.daemon.paused():
+        pair.arrange("a", "text", "# %%\nb = 2\nprint(b)\nc = 3\nprint(c)")
+        pair.edit("marimo", "print(c)", "print(c, 3)")
+    pair.flush()
+    pair.equal(pair.sources()[2:], ["b = 2\nprint(b)\nc = 3\nprint(c, 3)"], "joined cell")
+    pair.everywhere("print(c, 3)")
+
+
+@case(nbsync="deleted in one copy, and tagged in another: the cell stays, with the tag")
+def deleted_and_tagged_cell(pair):
+    with pair.daemon.paused():
+        pair.arrange("a", "text", "c")
+        view = json.loads(pair.read("ipynb"))
+        cell = next(it for it in view["cells"] if it["id"] == "cell-b")
+        cell["metadata"]["tags"] = ["keep"]
+        save(pair.ipynb, json.dumps(view, indent=1, ensure_ascii=False) + "\n")
+    pair.flush()
+    pair.everywhere("b = 2")
+    pair.equal(pair.cell("b = 2").rest["metadata"].get("tags"), ["keep"], "tags")
 
 
 @case(

@@ -25,9 +25,7 @@ def header_deleted(pair):
     text = pair.first["percent"]
     headless = text[text.index("# %%") :].replace("a = 1", "a = 10")
     save(pair.percent, headless)
-    pair.flush()
-    pair.everywhere("a = 10")
-    pair.cells_kept()
+    pair.arrives("a = 10")
     metadata = views.view("ipynb", ".ipynb", pair.first["ipynb"]).metadata
     pair.equal(pair.view("ipynb").metadata, metadata, "the notebook's metadata")
     pair.edit("ipynb", "c = 3", "c = 30")
@@ -245,6 +243,4 @@ def renamed_folder(pair):
     pair.find("new_name/nb.ipynb")
     pair.untouched()
     pair.edit("marimo", "b = 2", "b = 20")
-    pair.flush()
-    pair.everywhere("b = 20")
-    pair.cells_kept()
+    pair.arrives("b = 20")

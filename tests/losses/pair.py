@@ -94,6 +94,12 @@ class Pair:
             raise Failure(f"{format} has {old!r} {text.count(old)} times")
         save(self.paths[format], text.replace(old, new), style)
 
+    def edit_at_once(self, *edits):
+        """Makes edits, of which the daemon sees none before the others."""
+        with self.daemon.paused():
+            for edit in edits:
+                self.edit(*edit)
+
     def arrange(self, *blocks):
         """Saves the percent script with these cells below its header. Those of the start are named
         by what they define, `text` is the markdown."""
@@ -132,6 +138,18 @@ class Pair:
         reason = pairing.get("reason") or ""
         for word in words:
             self.check(word in reason, f"the reason has {word!r}", reason)
+
+    def holds(self, format, text, *words):
+        """Saves a text in a replica that no other one may get, and waits."""
+        save(self.paths[format], text)
+        self.held(*words)
+        self.untouched(*(it for it in self.paths if it != format))
+
+    def arrives(self, *texts):
+        """Waits, and checks that each text is in all replicas, and nothing else has changed."""
+        self.flush()
+        self.everywhere(*texts)
+        self.cells_kept()
 
     def everywhere(self, *texts):
         """Each text is in one cell of each replica."""

@@ -11,9 +11,7 @@ from .cases import case
 @case(nbsync="an edited cell keeps id and outputs")
 def edit_of_a_cell(pair):
     pair.edit("percent", "b = 2", "b = 20")
-    pair.flush()
-    pair.everywhere("b = 20")
-    pair.cells_kept()
+    pair.arrives("b = 20")
 
 
 @case(
