@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "this is what it is for")]
 
 mod exhaust;
+mod hostile;
 mod parallel;
 mod plain;
 mod planner;
@@ -19,6 +20,7 @@ enum Command {
     Simulate(simulate::Args),
     Exhaust(exhaust::Args),
     Planner(planner::Args),
+    Hostile(hostile::Args),
     Teeth(teeth::Args),
 }
 
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Exhaust(args) => exhaust::run(&args),
         Command::Planner(args) => planner::run(&args),
+        Command::Hostile(args) => hostile::run(&args),
         Command::Teeth(args) => teeth::run(&args),
     };
     if is_fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }

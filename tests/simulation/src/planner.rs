@@ -143,7 +143,7 @@ fn case(seed: u64) -> Result<(), String> {
 }
 
 /// A base with replicas that cost little.
-fn plain(notebook: Notebook, n_replicas: usize) -> Base {
+pub(crate) fn plain(notebook: Notebook, n_replicas: usize) -> Base {
     let mut next_key = NextKey(0);
     let keys: Vec<_> = notebook.cells.iter().map(|_| next_key.take()).collect();
     let document: Arc<dyn Document> = Arc::new(Plain::new(notebook.clone()));
@@ -280,7 +280,7 @@ fn texts(outcome: &Outcome) -> Vec<Arc<str>> {
     outcome.base.replicas.iter().map(|it| Arc::clone(it.document.text())).collect()
 }
 
-fn dialect(format: FormatName, extension: &str) -> Dialect {
+pub(crate) fn dialect(format: FormatName, extension: &str) -> Dialect {
     let extension = extension.to_owned();
     Dialect { format, extension, carry: Carry::All, options: Arc::default() }
 }
