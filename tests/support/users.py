@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from support.daemon import binary
+from support.notebooks import sample
 
 NOBODY = 65534
 
@@ -24,6 +25,8 @@ def as_nobody(place, test):
     program.chmod(0o755)
     os.chown(folder, NOBODY, NOBODY)
     counts = folder / "counts"
+    # Loads all that nbformat loads when it is needed first.
+    sample()
     pid = os.fork()
     if pid == 0:
         try:

@@ -84,7 +84,7 @@ pub fn adopt(
     }
     let conflicts = conflicts(&edits, &base.model, &positions, richest);
     base.next_key = next_key;
-    reconcile_edits(&base, &seen, edits, conflicts).map(Some)
+    reconcile_edits(&base, &seen, edits, &conflicts).map(Some)
 }
 
 /// Whether a difference to what the richest replica would give counts.

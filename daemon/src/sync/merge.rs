@@ -55,12 +55,12 @@ pub struct Merged {
 pub fn merge(
     base: &Keyed,
     edits: &[Vec<Edit>],
-    conflicts: Vec<Conflict>,
+    conflicts: &[Conflict],
     next_key: &mut NextKey,
 ) -> Merged {
     let mut plain = BTreeSet::new();
     loop {
-        match try_merge(base, edits, &conflicts, &plain, next_key) {
+        match try_merge(base, edits, conflicts, &plain, next_key) {
             Ok(merged) => return merged,
             Err(keys) => plain.extend(keys),
         }

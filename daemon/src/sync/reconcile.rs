@@ -81,7 +81,7 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         &Base { next_key, ..base.clone() },
         seen,
         edits.into_iter().zip(keys).collect(),
-        Vec::new(),
+        &[],
     )
 }
 
@@ -105,7 +105,7 @@ pub(super) fn reconcile_edits(
     base: &Base,
     seen: &[Seen],
     edits: Vec<(Vec<Edit>, Vec<Option<CellKey>>)>,
-    conflicts: Vec<Conflict>,
+    conflicts: &[Conflict],
 ) -> Result<Outcome, ReconcileError> {
     let mut next_key = base.next_key;
     let (edits, keys): (Vec<Vec<Edit>>, Vec<_>) = edits.into_iter().unzip();

@@ -194,7 +194,7 @@ impl Search<'_> {
                 return None;
             }
             if lines.clone().next().is_none() {
-                return (1 < end - start).then(|| Regroup {
+                return (1 < end - start).then_some(Regroup {
                     whole: whole_idx,
                     parts: start..end,
                     at,

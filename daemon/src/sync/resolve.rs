@@ -108,7 +108,7 @@ pub fn edit_all(base: &Base, edits: Vec<Edit>) -> Result<Outcome, ReconcileError
     let mut all: Vec<_> = base.replicas.iter().map(|it| (Vec::new(), it.keys.clone())).collect();
     // Behind those of the replicas, none of which has made it.
     all.push((edits, Vec::new()));
-    let mut outcome = reconcile_edits(base, &seen, all, Vec::new())?;
+    let mut outcome = reconcile_edits(base, &seen, all, &[])?;
     outcome.edits.truncate(n);
     outcome.keys.truncate(n);
     Ok(outcome)

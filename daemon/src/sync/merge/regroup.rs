@@ -84,14 +84,13 @@ impl Merge<'_> {
     pub(super) fn regroup(&mut self, regroups: &Regroups<'_>) -> Vec<CellKey> {
         let mut failed = Vec::new();
         for edit in &regroups.late {
-            match edit {
-                Edit::Split { key, parts, at } => {
-                    if self.split(*key, parts, at).is_none() {
-                        failed.push(*key);
-                    }
-                }
-                Edit::Join { key, parts, gaps } => self.join(*key, parts, gaps),
-                _ => {}
+            if let Edit::Split { key, parts, at } = edit
+                && self.split(*key, parts, at).is_none()
+            {
+                failed.push(*key);
+            }
+            if let Edit::Join { key, parts, gaps } = edit {
+                self.join(*key, parts, gaps);
             }
         }
         failed
