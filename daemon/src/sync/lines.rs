@@ -1,8 +1,10 @@
 //! Three-way merge of texts, line by line.
 
+mod hunks;
+
 use std::ops::Range;
 
-use imara_diff::{Algorithm, Diff, InternedInput};
+pub(super) use hunks::hunks;
 
 /// Merges two edits of a text, or returns `None` if they overlap.
 ///
@@ -144,25 +146,9 @@ pub(super) fn carry_over(base: &str, text: &str, at: &[usize]) -> Option<Vec<usi
     at.iter().map(|at| place(*at)).collect()
 }
 
-/// Lines that were replaced by others.
-pub(super) struct Hunk {
-    pub(super) before: Range<usize>,
-    pub(super) after: Range<usize>,
-}
-
 /// Returns the lines of a text; there is always one.
 pub(super) fn lines(text: &str) -> Vec<&str> {
     text.split('\n').collect()
-}
-
-/// Returns what differs, from top to bottom.
-pub(super) fn hunks(before: &[&str], after: &[&str]) -> Vec<Hunk> {
-    let mut input = InternedInput::default();
-    input.update_before(before.iter().copied());
-    input.update_after(after.iter().copied());
-    let diff = Diff::compute(Algorithm::Histogram, &input);
-    let range = |range: Range<u32>| range.start as usize..range.end as usize;
-    diff.hunks().map(|hunk| Hunk { before: range(hunk.before), after: range(hunk.after) }).collect()
 }
 
 fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {

@@ -200,6 +200,19 @@ fn equal_splits_are_one() {
 }
 
 #[test]
+fn part_that_another_replica_has_too_keeps_what_that_has() {
+    let saves =
+        ["old10=1 old5=1+old10=1", "old10=1 new=1+old5=1+old10=1", "old10=1+old5=1+old10=1+more=1"];
+    let outcome = run("old10=1+old5=1+old10=1", saves);
+    for replica in &outcome.base.replicas {
+        let text = replica.document.text();
+        for line in ["old10=1", "old5=1", "new=1", "more=1"] {
+            assert!(text.contains(line), "{line} is lost: {text}");
+        }
+    }
+}
+
+#[test]
 fn edit_across_a_cut_keeps_both_versions() {
     let outcome = run("aa+bb+cc", ["aa bb+cc", "xx+cc", "-"]);
     assert_eq!(outcome.conflicts.len(), 1);

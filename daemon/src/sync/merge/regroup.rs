@@ -101,8 +101,11 @@ impl Merge<'_> {
         let base = &self.base.notebook.cells[*self.base_pos.get(&key)?].source;
         let text = &self.model.get(key)?.source;
         let at = carry_over(base, text, at)?;
-        // Another replica may have inserted the same cell as one of the parts.
-        if parts.iter().any(|part| !self.model.has(*part)) {
+        // Another replica may have inserted the same cell as one of the parts, and has
+        // what was merged there already.
+        let is_shared =
+            |part: CellKey| self.is_same.range((part, 0)..=(part, usize::MAX)).next().is_some();
+        if parts.iter().any(|part| !self.model.has(*part) || is_shared(*part)) {
             return None;
         }
         let lines: Vec<&str> = text.split('\n').collect();
