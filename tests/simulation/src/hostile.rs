@@ -21,7 +21,10 @@ pub(crate) struct Args {}
 
 /// Eight times as much work takes eight times as long, or a little more if something is sorted
 /// or no longer fits into the caches of the processor. Quadratic work takes 64 times as long.
-const MAX_GROWTH: f64 = 26.0;
+const MAX_GROWTH: f64 = 40.0;
+
+/// How often it is measured again what another process may have disturbed.
+const MAX_TRIES: usize = 3;
 
 /// Less than this is not measured well enough to be compared, in seconds.
 const MIN_TIME: f64 = 0.004;
@@ -32,7 +35,7 @@ type Cells = Vec<Cell>;
 /// How many cells or lines the largest of each has, and how they are made.
 type Case = (&'static str, usize, fn(usize) -> [Cells; 3]);
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     ("equal cells, many of them deleted", MAX_CELLS, equal_cells),
     ("similar cells, all of them edited", MAX_CELLS, similar_cells),
     ("long similar cells, all of them edited", 2_000, long_cells),
@@ -45,6 +48,7 @@ const CASES: [Case; 13] = [
     ("a cell of equal lines", 400_000, |n| one_cell(n, |_| 0)),
     ("a cell of two lines in random order", 400_000, |n| one_cell(n, |random| random % 2)),
     ("a cell of similar lines", 400_000, |n| one_cell(n, |random| random % 1000)),
+    ("a cell with every second line edited", 400_000, every_second_line),
     ("one long line", MAX_LINE - 1, one_line),
 ];
 
@@ -52,19 +56,26 @@ pub(crate) fn run(_: &Args) -> bool {
     let mut slowest: f64 = 0.0;
     let mut is_fine = true;
     for (name, n, make) in CASES {
-        let (small, large) = (measure(make(n / 8)), measure(make(n)));
-        let (Ok(small), Ok(large)) = (small, large) else {
-            println!("FAIL {name}: a line is lost");
-            is_fine = false;
-            continue;
-        };
-        let growth = large / small.max(MIN_TIME);
-        println!("{name}, {n}: {large:.3} s, {growth:.1} times that of an eighth");
-        if MAX_GROWTH < growth {
-            println!("FAIL {name}: takes too long");
-            is_fine = false;
+        let mut tries = (0..MAX_TRIES).map(|_| -> Result<(f64, f64), ()> {
+            let (small, large) = (measure(make(n / 8))?, measure(make(n))?);
+            Ok((large, large / small.max(MIN_TIME)))
+        });
+        let is_right =
+            |it: &Result<(f64, f64), ()>| !it.is_ok_and(|(_, growth)| MAX_GROWTH < growth);
+        match tries.find(is_right) {
+            Some(Ok((time, growth))) => {
+                println!("{name}, {n}: {time:.3} s, {growth:.1} times that of an eighth");
+                slowest = slowest.max(time);
+            }
+            Some(Err(())) => {
+                println!("FAIL {name}: a line is lost");
+                is_fine = false;
+            }
+            None => {
+                println!("FAIL {name}: takes more than {MAX_GROWTH} times as long as an eighth");
+                is_fine = false;
+            }
         }
-        slowest = slowest.max(large);
     }
     println!("hostile: {} notebooks, the slowest {slowest:.2} s", CASES.len());
     is_fine
@@ -198,18 +209,28 @@ fn new_cells(n: usize) -> [Cells; 3] {
 fn one_cell(n: usize, number: fn(u64) -> u64) -> [Cells; 3] {
     let text = |seed: u64| {
         let mut random = seed;
-        let mut res = String::new();
-        for _ in 0..n {
+        let lines = (0..n).map(|_| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            res += &format!("line {}\n", number(random >> 33));
-        }
-        res
+            format!("line {}\n", number(random >> 33))
+        });
+        lines.collect::<String>()
     };
     [
         vec![cell(text(1))],
         vec![cell(format!("new = 1\n{}", text(2)))],
         vec![cell(format!("{}new = 2", text(3)))],
     ]
+}
+
+fn every_second_line(n: usize) -> [Cells; 3] {
+    let text = |what: &str, every: usize| -> Cells {
+        let lines = (0..n).map(|idx| match idx % every {
+            0 => format!("{what}{idx} = 1"),
+            _ => format!("old{idx} = 1"),
+        });
+        vec![cell(lines.collect::<Vec<_>>().join("\n"))]
+    };
+    [text("old", 1), text("new_a", 2), text("new_b", 4)]
 }
 
 fn one_line(n: usize) -> [Cells; 3] {
