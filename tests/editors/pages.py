@@ -74,6 +74,15 @@ class Page:
         self.focus(cell)
         self.page.keyboard.type(text, delay=PACE)
 
+    def press_until(self, keys, condition):
+        """Presses keys, each a word, and again if they have no effect for long."""
+        for _ in range(6):
+            for key in keys.split():
+                self.page.keyboard.press(key)
+            if poll(condition, PATIENCE / 6000):
+                return
+        raise RuntimeError(f"{self.name} does not do what {keys} stands for")
+
     def press_save(self):
         self.page.keyboard.press("Control+s")
 
@@ -117,12 +126,16 @@ class VsCode(Page):
         self.page.goto(f"{url}?{urllib.parse.urlencode({'folder': str(root)})}")
         # The file that a link names would be opened before the editors for it are there.
         self.page.wait_for_selector(".explorer-viewlet .monaco-list-row")
-        self.page.keyboard.press("Control+p")
-        self.page.wait_for_selector(".quick-input-widget input:focus")
+        self.open_box("Control+p")
         self.page.keyboard.type(str(self.path))
         self.page.wait_for_selector(f".quick-input-list-row >> text={self.path.name}")
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(self.READY)
+
+    def open_box(self, keys):
+        """Opens the box in which one types where to go."""
+        # A page that is just there may not listen to keys yet.
+        self.press_until(keys, lambda: self.page.locator(".quick-input-widget input:focus").count())
 
     def answer(self, button):
         item = self.page.locator(".notification-list-item")
@@ -157,8 +170,7 @@ class VsCodeText(VsCode):
             elif markers == cell and line.strip():
                 last = no
         self.page.click(".editor-instance .view-lines")
-        self.page.keyboard.press("Control+g")
-        self.page.wait_for_selector(".quick-input-widget input:focus")
+        self.open_box("Control+g")
         self.page.keyboard.type(f"{last}")
         self.page.keyboard.press("Enter")
         self.page.wait_for_selector(".quick-input-widget", state="hidden")
@@ -236,11 +248,12 @@ class JupyterLab(CodeMirror):
         # From here on keys are commands.
         self.page.keyboard.press("Escape")
         self.page.wait_for_selector(".jp-Notebook.jp-mod-commandMode")
-        self.page.keyboard.press("d")
-        self.page.keyboard.press("d")
+        n_cells = len(self.cells())
+        self.press_until("d d", lambda: len(self.cells()) < n_cells)
 
     def undo_deletion(self):
-        self.page.keyboard.press("z")
+        n_cells = len(self.cells())
+        self.press_until("z", lambda: len(self.cells()) > n_cells)
 
     def printed(self):
         """Returns what each cell printed."""

@@ -7,6 +7,7 @@ Needs Debian's `chromium`, the packages of requirements.txt beside this file, an
 """
 
 import argparse
+import os
 import statistics
 import sys
 import traceback
@@ -41,6 +42,7 @@ def play(stage, scenario):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--code-server", type=Path, required=True, help="its folder, from npm")
+    parser.add_argument("--rounds", type=int, default=2, help="of what is timed")
     parser.add_argument("scenario", nargs="*")
     args = parser.parse_args()
     folder = scratch("editors")
@@ -59,9 +61,10 @@ def main():
             browser() as chromium,
         ):
             daemon.flush()
-            stage = Stage(report, root, daemon, servers, chromium, shots)
+            stage = Stage(report, root, daemon, servers, chromium, shots, args.rounds)
             for it in chosen:
                 play(stage, it)
+            report.note(f"load {os.getloadavg()[0]:.1f}")
             for (author, reader), times in sorted(stage.latencies.items()):
                 report.note(
                     f"{author} -> {reader}: p50 {statistics.median(times):.0f} ms,"

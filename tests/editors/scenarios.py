@@ -15,12 +15,12 @@ def typed_in_one_shown_in_all(nb):
     """Type and save in each; the others show it, JupyterLab after a reload."""
     pages = [nb.vscode_text(), nb.vscode_notebook(), nb.marimo(), nb.jupyterlab()]
     tokens = []
-    for round_no in range(2):
+    for round_no in range(nb.stage.n_rounds):
         for author in pages:
             token = f"{author.name.replace('-', '_')}_{round_no}"
             tokens.append(token)
             readers = [it for it in pages if it is not author]
-            author.type(round_no, f"\n{token} = 0")
+            author.type(round_no % 3, f"\n{token} = 0")
             for reader in readers:
                 reader.expect(token)
             nb.save(author, token)
@@ -164,7 +164,6 @@ def deleted_and_brought_back(nb):
     """A cell is deleted in JupyterLab, and the deletion taken back."""
     lab, text, marimo = nb.jupyterlab(), nb.vscode_text(), nb.marimo()
     lab.delete(1)
-    nb.wait_for("the cell is gone", lambda: len(lab.cells()) == 2)
     lab.press_save()
     nb.wait_in_file(nb.ipynb, "y = x + 1", is_there=False)
     nb.wait_clean(lab)
@@ -172,7 +171,6 @@ def deleted_and_brought_back(nb):
         nb.wait_for(f"{page.name} shows two cells", lambda page=page: len(page.cells()) == 2)
     nb.stage.daemon.flush()
     lab.undo_deletion()
-    nb.wait_for("the cell is back", lambda: len(lab.cells()) == 3)
     lab.press_save()
     nb.wait_in_file(nb.ipynb, "y = x + 1")
     nb.wait_clean(lab)
@@ -211,12 +209,12 @@ def jupyter_with_collaboration(nb):
     """JupyterLab that saves by itself and shows what comes from elsewhere."""
     lab, text, marimo = nb.jupyterlab_together(), nb.vscode_text(), nb.marimo()
     tokens = []
-    for round_no in range(2):
+    for round_no in range(nb.stage.n_rounds):
         for author in (text, lab, marimo):
             token = f"{author.name.replace('-', '_')}_{round_no}"
             tokens.append(token)
             readers = [it for it in (text, lab, marimo) if it is not author]
-            author.type(round_no, f"\n{token} = 0")
+            author.type(round_no % 3, f"\n{token} = 0")
             for reader in readers:
                 reader.expect(token)
             nb.save(author, token)

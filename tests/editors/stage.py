@@ -28,13 +28,15 @@ def write_notebook(path):
 class Stage:
     """What all scenarios share."""
 
-    def __init__(self, report, root, daemon, servers, chromium, shots):
+    def __init__(self, report, root, daemon, servers, chromium, shots, n_rounds=2):
         self.report = report
         self.root = root
         self.daemon = daemon
         self.servers = servers
         self.chromium = chromium
         self.shots = shots
+        # How often each editor is typed in where that is timed.
+        self.n_rounds = n_rounds
         # Of each pair of author and reader, in ms.
         self.latencies = {}
 
