@@ -388,10 +388,14 @@ impl Engine {
     /// Merges what an editor saved into a replaced file, as an edit of what it had. Returns
     /// false if that has to wait.
     fn merge_late(&mut self, late: &LateWriter, bytes: Vec<u8>, now: Instant) -> bool {
+        let Some(pairing) = self.pairings.get(&late.source) else { return true };
+        // Its replicas may not all have been found when it was saved.
+        if late.document.is_some() && !pairing.is_complete {
+            return false;
+        }
         let (Some(base), Ok(text)) = (self.loaded(late), String::from_utf8(bytes)) else {
             return true;
         };
-        let Some(pairing) = self.pairings.get(&late.source) else { return true };
         if pairing.stopped.is_some() {
             return false;
         }
