@@ -129,6 +129,9 @@ impl Sim {
         }
         let [first, second, third] = replicas(source);
         let text = self.world.text(&first);
+        if has_twins(&first, &text) {
+            return Ok(());
+        }
         let mut editors = self.editors();
         let Some((plan, _)) = editors.add_line(&first, source, &text, 0) else { return Ok(()) };
         let others = [editors.same_edit(&plan, &second), editors.same_edit(&plan, &third)];

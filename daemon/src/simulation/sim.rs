@@ -596,7 +596,10 @@ impl Sim {
             self.log(|| "end, without an event".to_owned());
             self.world.events();
             // So is what could not be read.
-            let is_new = self.has_new || self.trouble.is_some();
+            // So is a notebook of which only a part was there at the start.
+            let notebooks = self.editors().notebooks.clone();
+            let is_unknown = !notebooks.iter().all(|source| self.world.is_known(source));
+            let is_new = self.has_new || self.trouble.is_some() || is_unknown;
             let time = if is_new { Duration::from_mins(12) } else { QUIET * 6 };
             self.world.run(time);
         }

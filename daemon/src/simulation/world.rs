@@ -318,6 +318,12 @@ impl World {
         self.reports.lock().unwrap().clear();
     }
 
+    /// Whether the engine has found a notebook.
+    pub(crate) fn is_known(&self, source: &str) -> bool {
+        let status = self.engine.as_ref().map(|it| it.status(&[source.into()]));
+        status.is_some_and(|it| !it.notebooks.is_empty())
+    }
+
     /// The state of a notebook, and why.
     pub(crate) fn state(&self, source: &str) -> (NotebookState, String) {
         let status = self.engine.as_ref().unwrap().status(&[source.into()]);
