@@ -183,7 +183,9 @@ pub(super) fn cell_text(
     }
     // What is not exact is still better than what hides the cells below.
     let guarded = ways.contains(&Way::Guarded).then(|| text(Way::Guarded));
-    guarded.filter(|text| !opens_string(&text.body, reading)).unwrap_or(usual)
+    guarded
+        .filter(|text| !opens_string(&text.body, reading) && !text.body.iter().any(is_marker))
+        .unwrap_or(usual)
 }
 
 /// Whether what follows would stand in a string.

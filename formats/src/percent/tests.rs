@@ -134,6 +134,21 @@ fn blank_lines_at_the_end_of_code_are_no_separators() {
 }
 
 #[test]
+fn a_string_that_stays_open_around_a_marker_is_refused() {
+    // In comments `%%` would start a cell, and as it is the string would hide the next one.
+    for format in [&PERCENT, &HYDROGEN] {
+        let print = |source: &str| {
+            let cells = vec![Cell::new(CellKind::Code, source), Cell::new(CellKind::Code, "y")];
+            let printed =
+                format.print(&Notebook { cells, ..Notebook::default() }, ".py", Carry::All);
+            printed.map(|printed| super::tests::sources(&*printed.document).len())
+        };
+        assert_eq!(print("'''\nx").ok(), Some(2));
+        assert!(print("'''\n%%\nx").is_err());
+    }
+}
+
+#[test]
 fn cells_are_read_by_what_the_header_shows() {
     // Only who knows of the option would take the text for a magic.
     let options = json!({"comment_magics": true, "notebook_metadata_filter": "-jupytext"});
