@@ -156,6 +156,9 @@ def mark(cell, way, lines=None, below=()):
     if way == "quotes":
         quote = '"""' if '"""' not in cell.source else "'''"
         marked.metadata["cell_marker"] = ("r" if "\\" in cell.source else "") + quote
+        if cell.source.endswith("\n"):
+            # jupytext doesn't read one of the blank lines before the closing quotes.
+            marked.source += "\n"
     elif way in ("comments", "open string"):
         marked.metadata["cell_marker"] = "+,-"
     if way:
