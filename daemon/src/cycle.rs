@@ -9,7 +9,7 @@ mod plan;
 mod transition;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::Document;
@@ -52,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub(crate) threads: bool,
     /// Who keeps notebooks trusted that Jupyter trusts.
     pub(crate) notary: Option<&'a Notary>,
+    /// When git last moved its `HEAD`: older files may be of its making.
+    pub(crate) git_moved_at: Option<SystemTime>,
     /// Who knows how to store what is about to be written.
     pub(crate) records: Option<Box<dyn Records + 'a>>,
 }

@@ -4,6 +4,7 @@
 //! half old and half new in between. Writing then would mix into what git does.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -45,6 +46,12 @@ const TRACES: [(&str, GitOperation); 5] = [
 pub fn operation_in_progress(root: &Utf8Path) -> Option<GitOperation> {
     let folder = git_folder(root)?;
     TRACES.into_iter().find(|(name, _)| folder.join(name).exists()).map(|(_, operation)| operation)
+}
+
+/// When git last moved `HEAD` of the repository that a folder is in: a checkout, a commit, a
+/// reset, a stash. It does that after it has written the files.
+pub fn head_moved_at(root: &Utf8Path) -> Option<SystemTime> {
+    std::fs::metadata(git_folder(root)?.join("logs/HEAD")).and_then(|it| it.modified()).ok()
 }
 
 /// The folder where git keeps the state of the nearest work tree upwards.
@@ -105,5 +112,20 @@ mod tests {
         fs::write(state.join("MERGE_HEAD"), "").unwrap();
         assert_eq!(operation_in_progress(&top.join("other")), Some(GitOperation::Merge));
         assert_eq!(operation_in_progress(&top.join("main")), None);
+    }
+
+    #[test]
+    fn head_moves_when_the_reflog_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = Utf8Path::from_path(folder.path()).unwrap();
+        let deep = top.join("notebooks");
+        fs::create_dir(&deep).unwrap();
+        assert_eq!(head_moved_at(&deep), None);
+        fs::create_dir_all(top.join(".git/logs")).unwrap();
+        assert_eq!(head_moved_at(&deep), None);
+        fs::write(deep.join("a.py"), "").unwrap();
+        fs::write(top.join(".git/logs/HEAD"), "").unwrap();
+        let written = fs::metadata(deep.join("a.py")).unwrap().modified().unwrap();
+        assert!(head_moved_at(&deep).is_some_and(|moved| written <= moved));
     }
 }

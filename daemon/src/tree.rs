@@ -1,5 +1,7 @@
 //! What the engine asks about the tree below a root, beside its files.
 
+use std::time::SystemTime;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::jupytext::JupytextConfigs;
@@ -45,6 +47,11 @@ pub(crate) trait Tree: Send + Sync {
 
     /// Returns what git is doing to the files.
     fn git_operation(&self) -> Option<GitOperation>;
+
+    /// Returns when git last moved its `HEAD`, after it had written the files.
+    fn git_moved_at(&self) -> Option<SystemTime> {
+        None
+    }
 
     /// Returns the configurations of jupytext in the folders of this tree and above it.
     fn jupytext(&self, _dirs: &Dirs) -> JupytextConfigs {
@@ -98,6 +105,10 @@ impl Tree for Walker {
 
     fn git_operation(&self) -> Option<GitOperation> {
         git::operation_in_progress(self.root())
+    }
+
+    fn git_moved_at(&self) -> Option<SystemTime> {
+        git::head_moved_at(self.root())
     }
 
     fn jupytext(&self, dirs: &Dirs) -> JupytextConfigs {

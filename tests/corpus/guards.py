@@ -489,8 +489,6 @@ def git(place):
         daemon.flush()
         place.check("a = 100" in (root / "n0001.py").read_text(), "then it arrives")
         subprocess.run([*git, "checkout", "-q", "--", "."], check=True)
-        # At once, both would look like an editor that never loaded the edit.
-        daemon.flush()
         # Thousands of files at once.
         subprocess.run([*git, "checkout", "-q", "main"], check=True)
         daemon.flush()
@@ -502,6 +500,18 @@ def git(place):
         clean = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
         place.check(clean.stdout == "", "git sees no change", clean.stdout[:300])
         place.check(has_output(root, names[0]), "outputs are still there")
+        # Another branch has not what has just arrived, and something else: that is no stale editor.
+        edit(shadow(root, "n0001", "marimo"), "a = 1", "a = 7")
+        daemon.flush()
+        subprocess.run([*git, "commit", "-qam", "seven"], check=True)
+        subprocess.run([*git, "checkout", "-q", "other"], check=True)
+        daemon.flush()
+        clean = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+        place.check(clean.stdout == "", "git sees no change on another branch", clean.stdout[:300])
+        text = shadow(root, "n0001", "marimo").read_text()
+        place.check("a = 1\n" in text and "b = 3" in text, "whose text is in the copies", text)
+        subprocess.run([*git, "checkout", "-q", "main"], check=True)
+        daemon.flush()
         # A merge with markers, until it is done.
         save(root / names[5], (root / names[5]).read_text().replace("b = 2", "b = 4"))
         subprocess.run([*git, "commit", "-qam", "three"], check=True)
