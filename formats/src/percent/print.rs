@@ -184,7 +184,9 @@ pub(super) fn cell_text(
     // What is not exact is still better than what hides the cells below.
     let guarded = ways.contains(&Way::Guarded).then(|| text(Way::Guarded));
     guarded
-        .filter(|text| !opens_string(&text.body, reading) && !text.body.iter().any(is_marker))
+        .filter(|text| !opens_string(&text.body, reading))
+        // In two parts, the second would not be known to be in comments.
+        .filter(|text| below.is_none() || !text.body.iter().any(is_marker))
         .unwrap_or(usual)
 }
 
