@@ -2,6 +2,8 @@
 
 import os
 
+from support.editors import save
+
 SCENARIOS = []
 
 
@@ -192,12 +194,11 @@ def renamed_in_jupyter(nb):
     lab.rename("other.ipynb")
     nb.rename("other")
     nb.wait_for("the other copies have its new name", lambda: nb.percent.exists() and nb.marimo_script.exists())
-    text = nb.vscode_text()
     lab.type(1, "\nfrom_lab = 0")
     nb.save(lab, "from_lab")
-    nb.check_shown("from_lab", [text])
-    text.type(2, "\nfrom_text = 0")
-    nb.save(text, "from_text")
+    nb.wait_in_file(nb.percent, "from_lab")
+    save(nb.percent, nb.percent.read_text().replace("print(z)", "print(z)\nfrom_text = 0"))
+    nb.wait_in_file(nb.ipynb, "from_text")
     nb.check_shown("from_text", [lab])
     nb.check_tokens(["before_it", "from_lab", "from_text"])
     nb.check(nb.outputs() == ["1\n", "2\n", "3\n"], "outputs stay", nb.outputs())

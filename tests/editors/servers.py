@@ -171,6 +171,8 @@ class Servers:
             "extensions.autoCheckUpdates": False,
             "files.autoSave": "afterDelay" if autosave else "off",
             "files.autoSaveDelay": 1000,
+            # It asks about a repository that the folder is in.
+            "git.enabled": False,
             "security.workspace.trust.enabled": False,
             "telemetry.telemetryLevel": "off",
             "update.mode": "none",
