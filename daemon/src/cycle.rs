@@ -9,7 +9,7 @@ mod plan;
 mod transition;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::Document;
@@ -29,6 +29,7 @@ use crate::sync::edit::Edit;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
+use crate::tree::Tree;
 use crate::trust::Notary;
 use begun::{Before, Resumed};
 pub(crate) use begun::{Begun, Records};
@@ -52,8 +53,8 @@ pub(crate) struct Context<'a> {
     pub(crate) threads: bool,
     /// Who keeps notebooks trusted that Jupyter trusts.
     pub(crate) notary: Option<&'a Notary>,
-    /// When git last moved its `HEAD`: older files may be of its making.
-    pub(crate) git_moved_at: Option<SystemTime>,
+    /// Knows what git did.
+    pub(crate) tree: &'a dyn Tree,
     /// Who knows how to store what is about to be written.
     pub(crate) records: Option<Box<dyn Records + 'a>>,
 }

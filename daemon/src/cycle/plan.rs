@@ -184,11 +184,11 @@ impl Plan {
                     is_recent: now.duration_since(it.at) < RECENT,
                 })
                 .collect();
+            let Some(first) = first_unseen(&since, &outcome.edits[idx]) else { continue };
             if is_of_git(context, &known[idx]) {
                 // It takes back what is not on the other branch, and means it.
                 continue;
             }
-            let Some(first) = first_unseen(&since, &outcome.edits[idx]) else { continue };
             let had = match context
                 .store
                 .blob(writes[first].base)
@@ -262,7 +262,8 @@ impl Plan {
 
 /// Whether git may have written a file, as it does before it moves its `HEAD`.
 fn is_of_git(context: &Context<'_>, replica: &Replica) -> bool {
-    let moved = context.git_moved_at.and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let moved = context.tree.git_moved_at();
+    let moved = moved.and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
     let moved_ns = moved.and_then(|it| i64::try_from(it.as_nanos()).ok());
     let written_ns = replica.stamp.map(|it| it.mtime_ns);
     written_ns.zip(moved_ns).is_some_and(|(written_ns, moved_ns)| written_ns <= moved_ns)

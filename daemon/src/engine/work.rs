@@ -190,7 +190,7 @@ impl Engine {
             write: self.writes,
             durable: true,
             threads: self.threads,
-            git_moved_at: self.parts.tree.git_moved_at(),
+            tree: self.parts.tree.as_ref(),
             notary: self.notary.as_ref().filter(|_| self.parts.config.trust),
             records: Some(Box::new(records)),
         }
