@@ -15,8 +15,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
 use super::{
-    Disk, Expected, Late, Lock, Method, RealDisk, Step, WriteError, WriteOptions, Written,
-    displaced_folder,
+    Disk, Displaced, Expected, Late, Lock, Method, RealDisk, Step, WriteError, WriteOptions,
+    Written, displaced_folder,
 };
 use crate::sync::Digest;
 
