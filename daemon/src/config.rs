@@ -33,6 +33,7 @@ use crate::sync::outputs::Outputs;
 use settings::Settings;
 
 /// The settings for one root.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The formats that every notebook is kept in (key `formats`).
@@ -64,6 +65,8 @@ pub struct Config {
     pub pairs: Vec<Vec<Utf8PathBuf>>,
     /// What becomes of the outputs of cells that are edited (key `outputs`).
     pub outputs: Outputs,
+    /// Whether outputs of runs in marimo come into the other replicas (key `marimo_outputs`).
+    pub marimo_outputs: bool,
     /// Whether a notebook that Jupyter trusts stays trusted (key `trust`).
     pub trust: bool,
     /// The files that the settings are from, the most important first.
@@ -86,6 +89,7 @@ impl Default for Config {
             jupytext: true,
             pairs: Vec::new(),
             outputs: Outputs::Keep,
+            marimo_outputs: true,
             trust: true,
             files: Vec::new(),
         }

@@ -6,6 +6,7 @@ mod begun;
 mod impose;
 mod look;
 mod plan;
+mod session;
 mod transition;
 
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use crate::store::Store;
 use crate::sync::Digest;
 use crate::sync::base::Base;
 use crate::sync::conflict::Conflict;
-use crate::sync::edit::Edit;
+use crate::sync::edit::{CellKey, Edit};
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
@@ -36,6 +37,7 @@ pub(crate) use begun::{Begun, Records};
 pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
 use plan::Plan;
+pub(crate) use session::SessionNote;
 use transition::transition;
 
 /// What a cycle may use.
@@ -86,6 +88,8 @@ pub(crate) struct Start<'a> {
     pub(crate) waited: &'a [WaitKind],
     /// What was written into each replica that its editor may not have loaded.
     pub(crate) unseen: &'a [Vec<Unseen>],
+    /// What is known of marimo's session; `None` if nobody has looked.
+    pub(crate) session: Option<&'a SessionNote>,
     /// A text that an editor saved where nobody looks any more, in the place of
     /// what is on disk for this replica.
     pub(crate) late: Option<LateText>,
@@ -147,6 +151,10 @@ pub(crate) struct Synced {
     pub(crate) unseen: Vec<Vec<Unseen>>,
     /// When each replica was saved that was read, in milliseconds since 1970.
     pub(crate) saved_at: Vec<Option<u64>>,
+    /// What is known of marimo's session now, if that is something new.
+    pub(crate) session: Option<SessionNote>,
+    /// The cells that have the outputs of a run in marimo now.
+    pub(crate) ran: Vec<CellKey>,
 }
 
 /// What a cycle leaves behind, however it ended.
@@ -283,7 +291,8 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
             return Err(Wait::new(kind, reason));
         }
     }
-    let is_unchanged = sights.iter().all(|sight| matches!(sight, Sight::Unchanged));
+    let has_run = session::has_news(context, &known, start.session);
+    let is_unchanged = sights.iter().all(|sight| matches!(sight, Sight::Unchanged)) && !has_run;
     if is_unchanged && start.is_complete && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
@@ -369,6 +378,8 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         }
     }
     let mut plan = Plan::new(base, documents, start.unseen, start.late.as_ref());
+    let is_saved = |idx: usize| matches!(sights[idx], Sight::Text { .. });
+    plan.session = session::look(context, &known, start.session, is_saved);
     if let Some(resumed) = &resumed {
         let ours = known.iter().zip(&sights).enumerate().map(|(idx, (replica, sight))| {
             let Sight::Text { text, .. } = sight else { return None };

@@ -24,6 +24,7 @@ mod moves;
 mod pairing;
 mod restore;
 mod revisions;
+mod sessions;
 mod status;
 mod tasks;
 mod work;
@@ -233,7 +234,7 @@ impl Engine {
 
     pub(super) fn touched(&mut self, path: &Utf8Path, now: Instant) {
         let Some(path) = self.parts.tree.relative(path).map(Utf8Path::to_owned) else { return };
-        if self.mark(&path, now) {
+        if self.mark(&path, now) || self.session_touched(&path, now) {
             return;
         }
         if path.file_name() == Some(".gitignore") {
@@ -259,6 +260,9 @@ impl Engine {
         let Some(folder) = self.parts.tree.relative(folder).map(Utf8Path::to_owned) else {
             return;
         };
+        if self.session_folder_appeared(&folder, now) {
+            return;
+        }
         if self.parts.tree.admits_folder(&folder) {
             self.walk_below(&folder, now);
         }
@@ -371,6 +375,7 @@ impl Engine {
         self.check_root();
         if !is_planted(Bug::IgnoreLostEvents) {
             self.look_at_stamps(&[], now);
+            self.look_at_sessions(&[], sessions::RUNNING, now);
         }
         let took = self.parts.clock.now().duration_since(started);
         if self.next_collect <= now {
@@ -388,6 +393,7 @@ impl Engine {
         self.check_root();
         self.walk_below(Utf8Path::new(""), now);
         self.look_at_stamps(&[], now);
+        self.look_at_sessions(&[], sessions::RUNNING, now);
     }
 
     /// Halts when the root is gone, as it is when a disk isn't mounted: that is no

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Cell, KeptHere, Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError, Slot,
-    Violation,
+    Cell, CodeHash, KeptHere, Notebook, NotebookAttribute, ParseError, ParseErrorKind, PrintError,
+    Ran, Slot, Violation,
 };
 
 /// A way to write notebooks as text.
@@ -116,6 +116,22 @@ pub trait Document: fmt::Debug + Send + Sync {
     /// `None` if it has left nothing.
     fn clear_outputs(&self, _cells: &[usize]) -> Option<Box<dyn Document>> {
         None
+    }
+
+    /// What running each cell of the view has left in the text, `None` where it left nothing.
+    fn ran(&self) -> Vec<Option<Ran>> {
+        vec![None; self.notebook().cells.len()]
+    }
+
+    /// Returns the same with what running these cells of the view has left, or `None` if the
+    /// text has all of that already, or has no place for it.
+    fn set_ran(&self, _cells: &[(usize, Ran)]) -> Option<Box<dyn Document>> {
+        None
+    }
+
+    /// How marimo names the code of each cell of the view, `None` where it runs none.
+    fn code_hashes(&self) -> Vec<Option<CodeHash>> {
+        vec![None; self.notebook().cells.len()]
     }
 
     /// Changes the text so that it has these cells and notebook attributes.

@@ -18,8 +18,10 @@ mod kept;
 mod metadata;
 mod plan;
 mod print;
+mod ran;
 mod read;
 mod scan;
+mod session;
 mod source;
 mod splice;
 mod style;
@@ -33,6 +35,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use self::ran::Ran;
+pub use self::session::{CodeHash, Session, SessionCell, read_session};
 use crate::{
     Carry, Cell, CellPlace, Document, Format, FormatName, KeptHere, Notebook, NotebookAttribute,
     Notes, ParseError, PrintError, Printed, Slot,
@@ -93,6 +97,17 @@ struct IpynbDocument {
     parsed: read::Parsed,
 }
 
+impl IpynbDocument {
+    /// Reads a text in which only outputs differ. One that does not read as before stays
+    /// unwritten.
+    fn reread(&self, text: String) -> Option<Box<dyn Document>> {
+        let text: Arc<str> = text.into();
+        let parsed = read::parse(&text).ok()?;
+        let is_same = parsed.notebook == self.parsed.notebook;
+        is_same.then(|| Box::new(Self { text, parsed }) as Box<dyn Document>)
+    }
+}
+
 impl From<update::Updated> for Printed {
     fn from(updated: update::Updated) -> Self {
         let update::Updated { text, parsed, origins } = updated;
@@ -119,11 +134,15 @@ impl Document for IpynbDocument {
     }
 
     fn clear_outputs(&self, cells: &[usize]) -> Option<Box<dyn Document>> {
-        let text: Arc<str> = clear::clear_outputs(&self.text, &self.parsed, cells)?.into();
-        // What was written reads as before, or stays unwritten.
-        let parsed = read::parse(&text).ok()?;
-        let is_same = parsed.notebook == self.parsed.notebook;
-        is_same.then(|| Box::new(Self { text, parsed }) as Box<dyn Document>)
+        self.reread(clear::clear_outputs(&self.text, &self.parsed, cells)?)
+    }
+
+    fn ran(&self) -> Vec<Option<Ran>> {
+        ran::ran(&self.text, &self.parsed)
+    }
+
+    fn set_ran(&self, cells: &[(usize, Ran)]) -> Option<Box<dyn Document>> {
+        self.reread(ran::set_ran(&self.text, &self.parsed, cells)?)
     }
 
     fn update(

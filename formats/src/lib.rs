@@ -46,6 +46,7 @@ pub use error::{ParseError, ParseErrorKind, PrintError};
 pub use format::{
     Carry, CellPlace, Configured, Document, Format, FormatName, Printed, detect, format,
 };
+pub use ipynb::{CodeHash, Ran, Session, SessionCell, read_session};
 pub use languages::is_script;
 pub use marimo::{
     Names as MarimoNames, Outline as MarimoOutline, OutlinedCell as MarimoOutlinedCell, Violation,

@@ -8,6 +8,7 @@ else may change.
 
 import contextlib
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -62,6 +63,93 @@ place = os.getcwd()
 
 # %%
 pathlib.Path("ran.txt").write_text(f"{place} {neighbour.ANSWER} {text}")
+'''
+
+# One of all that marimo shows. Python's objects say where they are in memory, so none of these does.
+RUNS = '''\
+# %%
+import base64
+import json
+import marimo as mo
+import pathlib
+import sys
+
+# %% [markdown]
+# # Runs of $x$
+
+# %%
+print("to stdout")
+print("to stderr", file=sys.stderr)
+print("\\x1b(B\\x1b[31mred\\x1b[0m")
+1 + 1
+
+# %%
+mo.md(f"some {1} $x$ and\\n\\n$$y$$")
+
+# %%
+mo.Html("<b>one</b>\\n<i>two</i>")
+
+# %%
+class Image:
+    def _repr_png_(self):
+        return base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+
+Image()
+
+# %%
+class Drawing:
+    def _mime_(self):
+        return "image/svg+xml", "<svg>\\n</svg>"
+
+
+Drawing()
+
+# %%
+class Bundle:
+    def _repr_mimebundle_(self, **_):
+        return {"text/plain": "plain", "text/html": "<p>rich</p>", "application/json": {"b": 1, "a": [1.5, None]}}
+
+
+Bundle()
+
+# %%
+class Table:
+    def _repr_html_(self):
+        return "<table>\\n<tr><td>1</td></tr>\\n</table>"
+
+
+Table()
+
+# %%
+[1, {"a": "é"}]
+
+# %%
+mo.image(b"no image", alt="none")
+
+# %%
+broken = json.loads("<no & json>")
+
+# %%
+broken
+
+# %%
+raise ValueError("over\\nlines: <b>")
+
+# %%
+mo.stop(True, "stopped")
+
+# %%
+nothing = None
+'''
+
+# It says what is in a file, so that one run is not like the next.
+LIVE = '''\
+# %%
+import pathlib
+
+# %%
+print("live", pathlib.Path("live.txt").read_text())
 '''
 
 HOOKS = '''\
@@ -327,6 +415,86 @@ def paths_and_imports_in_marimo(bench):
 
         wait_for(has_run, "the notebook ran")
         bench.check(ran.read_text() == f"{bench.folder} 42 7", "paths and imports are those of the source", ran.read_text())
+
+
+@scenario
+def runs_in_marimo(bench):
+    """What a run in marimo leaves comes into the notebook, as marimo's own export writes it."""
+    source = bench.add("runs.py", RUNS)
+    paths = bench.copies(source)
+    texts = {name: paths[name].read_bytes() for name in ("percent", "marimo")}
+    # Some of its cells fail, as they should.
+    bench.tool("marimo", "export", "session", paths["marimo"], code=None)
+    bench.flush()
+    from_session = code_cells(paths["ipynb"])
+    exported = bench.folder / ".exported.ipynb"
+    words = ("--include-outputs", "--sort", "top-down", "-o", exported)
+    bench.tool("marimo", "export", "ipynb", paths["marimo"], *words, code=None)
+    expected = code_cells(exported)
+    bench.check(len(expected) == 15 and sum(map(bool, expected.values())) == 13, "marimo's export has outputs", f"{expected}")
+    bench.check(list(from_session) == list(expected), "the cells are those of the export", f"{list(from_session)}")
+    for cell, outputs in expected.items():
+        # Only when it exports an ipynb does marimo leave Markdown as it is.
+        if not cell.startswith("mo.md"):
+            bench.check(from_session.get(cell) == outputs, f"outputs are those of the export: {cell[:30]!r}", f"{from_session.get(cell)}\n{outputs}")
+    # That run has left a session as well.
+    bench.flush()
+    found = code_cells(paths["ipynb"])
+    bench.check(found == expected, "all outputs are those of the export", f"{found}\n{expected}")
+    nbformat.validate(nbformat.read(paths["ipynb"], 4))
+    bench.check(texts == {name: paths[name].read_bytes() for name in texts}, "no other copy changes")
+    bench.tool("jupyter", "nbconvert", "--to", "html", paths["ipynb"], "--output-dir", bench.folder / ".out")
+    page = next((bench.folder / ".out").iterdir()).read_text()
+    bench.check("to stdout" in page and "<p>rich</p>" in page, "nbconvert shows them")
+
+
+def code_cells(path):
+    """Returns what each code cell of a notebook has shown, by its code."""
+    cells = nbformat.read(path, 4).cells
+    return {cell.source: cell.outputs for cell in cells if cell.cell_type == "code"}
+
+
+@scenario
+def runs_in_the_editor(bench):
+    """Outputs of cells that are run in marimo's editor arrive by themselves, each time."""
+    said = bench.add("live.txt", "one")
+    source = bench.add("live.py", LIVE)
+    ipynb = bench.which(source, "ipynb")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ("--headless", "--no-token", "--no-skew-protection", "--port", port)
+    words = (binary(), "open", source, "--in", "marimo", "--", *options)
+    session = "s_live12"
+    with bench.server(*words, url=url), connect(f"ws://127.0.0.1:{port}/ws?session_id={session}") as page:
+
+        def ask(what, **body):
+            headers = {"Content-Type": "application/json", "Marimo-Session-Id": session}
+            request = urllib.request.Request(f"{url}/api/kernel/{what}", json.dumps(body).encode(), headers)
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                answer.read()
+
+        def message():
+            # They have to be read for the session to go on.
+            with contextlib.suppress(TimeoutError):
+                return json.loads(page.recv(timeout=0.2))
+            return {}
+
+        def kernel():
+            found = message()
+            return found.get("op") == "kernel-ready" and found["data"]
+
+        def has_come():
+            message()
+            return said.read_text() in "".join(outputs(ipynb))
+
+        cells = wait_for(kernel, "marimo's kernel is ready")
+        ask("instantiate", objectIds=[], values=[], autoRun=True)
+        wait_for(has_come, "the outputs of the first run are in the notebook")
+        said.write_text("two")
+        ask("run", cellIds=cells["cell_ids"][-1:], codes=cells["codes"][-1:])
+        wait_for(has_come, "the outputs of the second run are in the notebook")
+    bench.check(outputs(ipynb) == ["", "live two\n"], "the newest run is in the notebook", outputs(ipynb))
+    bench.check(source.read_text() == LIVE, "the script is as it was")
 
 
 def prepare_local(bench):

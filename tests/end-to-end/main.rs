@@ -14,6 +14,7 @@ mod marimo;
 mod open;
 mod outputs;
 mod pairs;
+mod runs;
 mod sandbox;
 mod service;
 mod status;

@@ -18,7 +18,7 @@ use crate::sync::outputs::Outputs;
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "exclude",
     "formats",
     "gitignore",
@@ -26,6 +26,7 @@ const KEYS: [&str; 14] = [
     "include",
     "jupytext",
     "layout",
+    "marimo_outputs",
     "max_size",
     "outputs",
     "pairs",
@@ -118,6 +119,9 @@ impl Reader<'_> {
             "poll" => settings.poll = Some(self.poll(value)?),
             "poll_interval" => settings.poll_interval = Some(self.poll_interval(value)?),
             "settle" => settings.settle = Some(self.settle(value)?),
+            "marimo_outputs" => {
+                settings.marimo_outputs = Some(self.boolean("marimo_outputs", value)?);
+            }
             "trust" => settings.trust = Some(self.boolean("trust", value)?),
             unknown => {
                 let problem = ConfigProblem::UnknownKey {

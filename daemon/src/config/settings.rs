@@ -24,6 +24,7 @@ pub(super) struct Settings {
     pub(super) jupytext: Option<bool>,
     pub(super) pairs: Option<Vec<Vec<Utf8PathBuf>>>,
     pub(super) outputs: Option<Outputs>,
+    pub(super) marimo_outputs: Option<bool>,
     pub(super) trust: Option<bool>,
     pub(super) history: History,
 }
@@ -76,6 +77,7 @@ impl Settings {
             jupytext: self.jupytext.or(other.jupytext),
             pairs: self.pairs.or(other.pairs),
             outputs: self.outputs.or(other.outputs),
+            marimo_outputs: self.marimo_outputs.or(other.marimo_outputs),
             trust: self.trust.or(other.trust),
         }
     }
@@ -97,6 +99,7 @@ impl Settings {
             jupytext: self.jupytext.unwrap_or(default.jupytext),
             pairs: self.pairs.unwrap_or(default.pairs),
             outputs: self.outputs.unwrap_or(default.outputs),
+            marimo_outputs: self.marimo_outputs.unwrap_or(default.marimo_outputs),
             trust: self.trust.unwrap_or(default.trust),
             files,
         }

@@ -8,6 +8,7 @@ use nbsync_formats::Document;
 
 use super::begun::Before;
 use super::look::parse;
+use super::session::Look;
 use super::{Context, LateText, Replica, Unseen, Wait, WaitKind, check_safety};
 use crate::error::chain;
 use crate::planted::{Bug, is_planted};
@@ -18,6 +19,7 @@ use crate::sync::base::Base;
 use crate::sync::outputs;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
+use crate::sync::runs::{Found, Taken, take};
 use crate::sync::stale::{Incoming, Write, first_unseen};
 
 /// What the decision rests on.
@@ -38,6 +40,10 @@ pub(super) struct Plan {
     pub(super) stale: Option<usize>,
     /// Set if an earlier cycle had begun to write.
     pub(super) before: Option<Before>,
+    /// What marimo remembers of its runs, if that is something new.
+    pub(super) session: Option<Look>,
+    /// What that came to.
+    pub(super) taken: Option<Taken>,
 }
 
 impl Plan {
@@ -52,7 +58,17 @@ impl Plan {
         unseen.resize(n_replicas, Vec::new());
         let is_first =
             (0..n_replicas).map(|idx| late.is_none_or(|late| late.replica != idx)).collect();
-        Self { base, documents, further: Vec::new(), is_first, unseen, stale: None, before: None }
+        Self {
+            base,
+            documents,
+            further: Vec::new(),
+            is_first,
+            unseen,
+            stale: None,
+            before: None,
+            session: None,
+            taken: None,
+        }
     }
 
     /// What each replica has, as far as that is known.
@@ -115,8 +131,20 @@ impl Plan {
         let outcome = self.outcome(known)?;
         let again = self.recognise_stale(context, known, &outcome)?;
         let mut outcome = again.unwrap_or(outcome);
-        outputs::clear(context.config.outputs, self.base.as_deref(), &mut outcome);
+        let policy = context.config.outputs;
+        outputs::clear_edited(policy, self.base.as_deref(), &mut outcome);
+        self.take_runs(known, &mut outcome);
+        outputs::strip(policy, &mut outcome);
         Ok(outcome)
+    }
+
+    /// Takes in the outputs of runs in marimo.
+    fn take_runs(&mut self, known: &[Replica], outcome: &mut Outcome) {
+        let Some(look) = &self.session else { return };
+        let Some(session) = &look.session else { return };
+        let found = Found { session, before: look.before() };
+        let is_newer = |idx: usize| known.get(idx).is_none_or(|it| look.is_newer(it));
+        self.taken = Some(take(found, self.base.as_deref(), is_newer, &mut outcome.base));
     }
 
     fn outcome(&self, known: &[Replica]) -> Result<Outcome, Wait> {

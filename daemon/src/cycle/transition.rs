@@ -221,6 +221,8 @@ pub(super) fn transition(
         created,
         edits,
         conflicts: outcome.conflicts,
+        session: plan.session.map(|it| it.note(plan.taken.as_ref().map(|it| it.runs.clone()))),
+        ran: plan.taken.map_or_else(Vec::new, |it| it.cells),
         unseen: plan.unseen,
         saved_at,
     })))

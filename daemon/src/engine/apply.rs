@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use nbsync_formats::FormatName;
 
 use super::Engine;
 use super::claims::{File, Said};
 use super::conflicts::{self, ConflictNote};
-use super::describe::describe;
+use super::describe::{describe, describe_runs};
 use super::fights::Turn;
 use super::history::{LATE, LateWriter};
 use super::pairing::{Due, Pairing, PairingRecord};
@@ -20,7 +21,7 @@ use crate::record;
 use crate::report::{Cause, NotebookState, Propagation, Report, Role};
 use crate::store::Batch;
 use crate::sync::conflict::is_conflict_cell;
-use crate::sync::edit::Edit;
+use crate::sync::edit::{CellKey, Edit};
 
 /// A pairing that is looked at again within this time isn't called held.
 const SOON: Duration = Duration::from_secs(1);
@@ -96,7 +97,7 @@ impl Engine {
             self.by_path.insert(replica.spec.path.clone(), source.to_owned());
         }
         let path = |idx: &usize| synced.replicas[*idx].spec.path.clone();
-        let step = step.unwrap_or_else(|| match &synced.before {
+        let mut step = step.unwrap_or_else(|| match &synced.before {
             None => Step {
                 cause: Cause::Found,
                 from: Vec::new(),
@@ -108,10 +109,18 @@ impl Engine {
                 cause: Cause::Edit,
                 from: synced.from.iter().map(path).collect(),
                 to: synced.to.iter().map(path).collect(),
-                cells: n_cells(&synced.edits),
+                cells: n_cells(&synced.edits, &[]),
                 changes: describe(&synced.edits, Some(&before.model), &synced.base.model),
             },
         });
+        if !synced.ran.is_empty() {
+            let script = synced.replicas.iter().map(|it| &it.spec);
+            let script = script.filter(|it| it.dialect.format == FormatName::Marimo);
+            let script = script.map(|it| it.path.clone()).find(|it| !step.from.contains(it));
+            step.from.extend(script);
+            step.cells = n_cells(&synced.edits, &synced.ran);
+            step.changes.extend(describe_runs(&synced.ran, &synced.base.model));
+        }
         if was == NotebookState::Held && self.writes {
             (self.parts.reporter)(&Report::Resumed { notebook: source.to_owned() });
         }
@@ -119,7 +128,7 @@ impl Engine {
             let to = synced.created.iter().map(path).collect();
             self.n_created += synced.created.len();
             (self.parts.reporter)(&Report::Paired { notebook: source.to_owned(), to });
-        } else if !synced.to.is_empty() || !synced.from.is_empty() {
+        } else if !synced.to.is_empty() || !step.from.is_empty() {
             let propagation = Propagation {
                 notebook: source.to_owned(),
                 cause: step.cause.clone(),
@@ -170,6 +179,15 @@ impl Engine {
         pairing.begun = None;
         pairing.replicas = synced.replicas;
         pairing.unseen = synced.unseen;
+        if synced.session.is_some() {
+            pairing.session = synced.session;
+        } else if self.parts.config.marimo_outputs {
+            // A run from now on is a new one.
+            pairing.session.get_or_insert_default();
+        }
+        if !synced.ran.is_empty() {
+            pairing.ran_at = Some(now);
+        }
         pairing.is_complete = true;
         // Another notebook has its name now.
         self.ended.remove(source);
@@ -387,8 +405,8 @@ impl Engine {
 }
 
 /// How many cells an edit touched.
-pub(super) fn n_cells(edits: &[Vec<Edit>]) -> usize {
-    let keys: std::collections::BTreeSet<_> =
-        edits.iter().flatten().filter_map(Edit::key).collect();
+pub(super) fn n_cells(edits: &[Vec<Edit>], ran: &[CellKey]) -> usize {
+    let edited = edits.iter().flatten().filter_map(Edit::key);
+    let keys: std::collections::BTreeSet<_> = edited.chain(ran.iter().copied()).collect();
     keys.len()
 }

@@ -246,7 +246,7 @@ impl Engine {
             .map_err(|err| Refusal::No(format!("`{source}`: {}", chain(&err))))?;
         let edits = vec![edits];
         let changes = describe(&edits, Some(&base.model), &outcome.base.model);
-        let cells = super::apply::n_cells(&edits);
+        let cells = super::apply::n_cells(&edits, &[]);
         let cause = Cause::Resolve { take };
         let what = (cause, cells, changes);
         let step = self.impose_base(&source, outcome.base, Unsynced::Wait, now, what)?;

@@ -34,6 +34,11 @@ pub(super) fn describe(edits: &[Vec<Edit>], before: Option<&Keyed>, after: &Keye
     res
 }
 
+/// Returns one line for each cell that has the outputs of a run in marimo now.
+pub(super) fn describe_runs(ran: &[CellKey], model: &Keyed) -> Vec<String> {
+    ran.iter().map(|key| format!("cell {} ran in marimo", number(model, *key))).collect()
+}
+
 fn describe_one(edit: &Edit, before: Option<&Keyed>, after: &Keyed) -> String {
     let was = |key: &CellKey| number(before.unwrap_or(after), *key);
     match edit {

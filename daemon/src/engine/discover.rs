@@ -88,6 +88,7 @@ impl Engine {
             }
             for folder in new {
                 self.watch(&folder);
+                self.watch_sessions(&folder);
             }
             walk = self.parts.tree.walk_below(folder);
         }

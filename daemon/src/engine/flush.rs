@@ -123,6 +123,7 @@ impl Engine {
     pub(crate) fn look(&mut self, paths: &[Utf8PathBuf], now: Instant) {
         self.walk_below(camino::Utf8Path::new(""), now);
         self.look_at_stamps(paths, now);
+        self.look_at_sessions(paths, Duration::ZERO, now);
         // There may be room on the disk by now.
         for (source, due) in &mut self.due {
             if due.last == Some(WaitKind::Refused)

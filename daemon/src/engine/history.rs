@@ -427,6 +427,7 @@ impl Engine {
             touched: &all,
             waited: &ACCIDENTS,
             unseen: &[],
+            session: None,
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut traces) = cycle(&self.context(), &start);
@@ -446,6 +447,7 @@ impl Engine {
             touched: all,
             waited: ACCIDENTS.to_vec(),
             unseen: Vec::new(),
+            session: None,
             due: Due::new(now),
             now,
         };

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbsync_formats::FormatName;
+use nbsync_formats::{FormatName, format};
 use serde::{Deserialize, Serialize};
 
 use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
 use super::fights::Stopped;
 use crate::config::Config;
-use crate::cycle::{Begun, Records, Replica, Unseen, WaitKind};
+use crate::cycle::{Begun, Records, Replica, SessionNote, Unseen, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadable};
 use crate::sync::Digest;
@@ -41,6 +41,10 @@ pub(crate) struct Pairing {
     pub(crate) held_at: Vec<Option<Stamp>>,
     /// What the editor of each replica may not have loaded.
     pub(crate) unseen: Vec<Vec<Unseen>>,
+    /// What is known of marimo's session; `None` if nobody has looked.
+    pub(crate) session: Option<SessionNote>,
+    /// When outputs of a run in marimo arrived last.
+    pub(crate) ran_at: Option<Instant>,
     /// Whether two programs fight over it.
     pub(crate) fight: Fight,
     /// Set while it is stopped because they do.
@@ -73,6 +77,8 @@ impl Pairing {
             unreadable: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            session: None,
+            ran_at: None,
             fight: Fight::default(),
             stopped: None,
             found: None,
@@ -97,6 +103,14 @@ impl Pairing {
     /// The files of the user, the source first.
     pub(crate) fn owned(&self) -> impl Iterator<Item = &ReplicaSpec> {
         self.replicas.iter().map(|replica| &replica.spec).filter(|spec| spec.is_owned())
+    }
+
+    /// The script that marimo runs, if there is one, and a place for what it leaves.
+    pub(crate) fn script(&self) -> Option<&Utf8Path> {
+        let specs = || self.replicas.iter().map(|it| &it.spec);
+        let has_place = specs().any(|it| format(it.dialect.format).has_outputs());
+        let script = specs().find(|it| it.dialect.format == FormatName::Marimo);
+        script.filter(|_| has_place).map(|it| &*it.path)
     }
 
     /// Whether these are the files of the user, in this order.
@@ -237,6 +251,8 @@ pub(crate) struct PairingRecord {
     conflict: Option<String>,
     #[serde(default)]
     conflicts: Vec<ConflictNote>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<SessionNote>,
     replicas: Vec<ReplicaRecord>,
     /// When it ended, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,6 +299,7 @@ impl PairingRecord {
             complete_for: if pairing.is_complete { wanted(config) } else { String::new() },
             conflict: pairing.conflict.clone(),
             conflicts: pairing.conflicts.clone(),
+            session: pairing.session.clone(),
             replicas: replicas.collect::<Option<Vec<_>>>()?,
             ended_ms: None,
         })
@@ -321,6 +338,8 @@ impl PairingRecord {
             unreadable: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            session: self.session,
+            ran_at: None,
             fight: Fight::default(),
             stopped: None,
             found: None,

@@ -189,6 +189,7 @@ impl Engine {
             waited: Vec::new(),
             touched: Vec::new(),
             unseen: Vec::new(),
+            session: None,
             due: Due::new(now),
             now,
         };
@@ -345,5 +346,5 @@ fn told(before: &Base, after: &Base) -> (usize, Vec<String>) {
     let old = keyed(was.document.notebook(), &was.keys);
     let new = keyed(is.document.notebook(), &found.keys);
     let edits: Vec<Vec<Edit>> = vec![found.edits];
-    (super::apply::n_cells(&edits), describe(&edits, Some(&old), &new))
+    (super::apply::n_cells(&edits, &[]), describe(&edits, Some(&old), &new))
 }

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
 use super::pairing::{AllRecords, Due};
-use crate::cycle::{Begun, Context, Replica, Start, Unseen, WaitKind, cycle};
+use crate::cycle::{Begun, Context, Replica, SessionNote, Start, Unseen, WaitKind, cycle};
 use crate::error::{PANICKED, chain};
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
@@ -216,6 +216,7 @@ impl Engine {
         let touched = due.touched.iter().copied().collect();
         let waited = ACCIDENTS.into_iter().filter(|it| due.has_waited(*it, now)).collect();
         let unseen = pairing.unseen.clone();
+        let session = pairing.session.clone();
         let replicas = pairing.replicas.clone();
         Some(Job {
             number: self.number(),
@@ -227,6 +228,7 @@ impl Engine {
             touched,
             waited,
             unseen,
+            session,
             due,
             now,
         })
@@ -249,6 +251,7 @@ pub(super) struct Job {
     pub(super) touched: Vec<usize>,
     pub(super) waited: Vec<WaitKind>,
     pub(super) unseen: Vec<Vec<Unseen>>,
+    pub(super) session: Option<SessionNote>,
     pub(super) due: Due,
     pub(super) now: Instant,
 }
@@ -264,6 +267,7 @@ impl Job {
             touched: &self.touched,
             waited: &self.waited,
             unseen: &self.unseen,
+            session: self.session.as_ref(),
             late: None,
         }
     }

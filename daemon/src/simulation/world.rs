@@ -175,7 +175,7 @@ impl World {
         self.n_changes = 0;
         let reports = Arc::clone(&self.reports);
         let parts = Parts {
-            config: Config::default(),
+            config: Config { marimo_outputs: false, ..Config::default() },
             disk: Arc::new(self.disk.clone()),
             store: Arc::new(self.store.clone()),
             tree: Box::new(MemoryTree { disk: self.disk.clone(), git: Arc::clone(&self.git) }),

@@ -17,6 +17,7 @@ mod parts;
 pub mod reconcile;
 mod regroup;
 pub mod resolve;
+pub mod runs;
 pub mod safety;
 mod shown;
 pub mod stale;

@@ -24,12 +24,12 @@ pub enum Outputs {
     Strip,
 }
 
-/// Clears the outputs that are not to stay.
+/// Clears the outputs of edited cells, if they are not to stay.
 ///
 /// An edit that was made in a replica with outputs leaves them to its editor, which has just
 /// saved both.
-pub fn clear(policy: Outputs, before: Option<&Base>, outcome: &mut Outcome) {
-    if policy == Outputs::Keep {
+pub fn clear_edited(policy: Outputs, before: Option<&Base>, outcome: &mut Outcome) {
+    if policy != Outputs::ClearEdited {
         return;
     }
     let is_edited = edited(before, &outcome.base);
@@ -38,13 +38,23 @@ pub fn clear(policy: Outputs, before: Option<&Base>, outcome: &mut Outcome) {
             let sets = |it: &Edit| matches!(it, Edit::Set(at, Change::Source(_)) if *at == key);
             edits.iter().any(sets)
         };
-        let goes = |key: Option<CellKey>| match (policy, key) {
-            (Outputs::Strip, _) => true,
-            (_, Some(key)) => is_edited.contains(&key) && !is_own(key),
-            (_, None) => false,
-        };
+        let goes =
+            |key: Option<CellKey>| key.is_some_and(|key| is_edited.contains(&key) && !is_own(key));
         let keys = replica.keys.iter().enumerate();
         let cells: Vec<usize> = keys.filter(|(_, key)| goes(**key)).map(|(at, _)| at).collect();
+        if let Some(cleared) = replica.document.clear_outputs(&cells) {
+            replica.document = Arc::from(cleared);
+        }
+    }
+}
+
+/// Clears all outputs, if no replica is to have any.
+pub fn strip(policy: Outputs, outcome: &mut Outcome) {
+    if policy != Outputs::Strip {
+        return;
+    }
+    for replica in &mut outcome.base.replicas {
+        let cells: Vec<usize> = (0..replica.keys.len()).collect();
         if let Some(cleared) = replica.document.clear_outputs(&cells) {
             replica.document = Arc::from(cleared);
         }
@@ -97,7 +107,8 @@ mod tests {
         let mut seen = [Seen::Unchanged, Seen::Unchanged];
         seen[edited] = Seen::Changed(document);
         let mut outcome = reconcile(&base, &seen).unwrap();
-        clear(policy, Some(&base), &mut outcome);
+        clear_edited(policy, Some(&base), &mut outcome);
+        strip(policy, &mut outcome);
         for replica in &outcome.base.replicas {
             assert!(replica.document.text().contains("a = 7"));
         }

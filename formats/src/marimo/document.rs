@@ -16,8 +16,8 @@ use super::{header, options, view, violation};
 use crate::format::check_text;
 use crate::lines::{LineCount, trim};
 use crate::{
-    Carry, Cell, CellKind, CellPlace, Change, Document, Notebook, NotebookAttribute, ParseError,
-    PrintError, Printed, Slot, Violation,
+    Carry, Cell, CellKind, CellPlace, Change, CodeHash, Document, Notebook, NotebookAttribute,
+    ParseError, PrintError, Printed, Slot, Violation,
 };
 
 /// A marimo script. Cheap to clone.
@@ -317,6 +317,15 @@ impl Document for Script {
 
     fn violations(&self) -> Vec<Violation> {
         violation::of_layout(&self.parts.content, &self.parts.layout)
+    }
+
+    fn code_hashes(&self) -> Vec<Option<CodeHash>> {
+        let Parts { content, layout, .. } = &*self.parts;
+        // What marimo runs is what it reads, with all that it loses.
+        let exact = layout::read(content.text(), Reading::Exact).ok();
+        let exact = exact.filter(|it| it.blocks.len() == layout.blocks.len());
+        let blocks = exact.as_ref().map_or(&layout.blocks, |it| &it.blocks);
+        blocks.iter().map(|block| CodeHash::of(&block.code)).collect()
     }
 
     fn is_used(&self, cell: usize) -> bool {
