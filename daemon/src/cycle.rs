@@ -27,6 +27,7 @@ use crate::sync::Digest;
 use crate::sync::base::Base;
 use crate::sync::conflict::Conflict;
 use crate::sync::edit::{CellKey, Edit};
+use crate::sync::outputs::is_stripped_as;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::sync::stale::Incoming;
@@ -316,7 +317,9 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         }
     }
     let (specs, base) = complete(context, before.as_ref(), &known, &sights)?;
-    if is_unchanged && base.is_some() && specs.len() == known.len() && start.late.is_none() {
+    let policy = context.config.outputs;
+    let is_settled = base.as_ref().is_some_and(|base| is_stripped_as(policy, base));
+    if is_unchanged && is_settled && specs.len() == known.len() && start.late.is_none() {
         return Ok(End::Unchanged(known));
     }
     extend(context, &specs, &mut known, &mut sights, &mut traces.seen)?;

@@ -6,7 +6,7 @@ use nbsync_formats::{Carry, FormatName, Notebook};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sync::base::{Base, BaseReplica, Dialect};
+use crate::sync::base::{Base, BaseReplica, Dialect, Stripped};
 use crate::sync::edit::{CellKey, NextKey};
 use crate::sync::merge::Keyed;
 
@@ -36,6 +36,8 @@ struct BaseRecord {
     keys: Vec<CellKey>,
     next_key: NextKey,
     replicas: Vec<ReplicaRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stripped: Vec<(CellKey, Stripped)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +71,7 @@ pub(crate) fn to_bytes(base: &Base) -> Result<Vec<u8>, RecordError> {
         keys: base.model.keys.clone(),
         next_key: base.next_key,
         replicas,
+        stripped: base.stripped.iter().map(|(key, it)| (*key, it.clone())).collect(),
     };
     Ok(serde_json::to_vec(&record)?)
 }
@@ -97,5 +100,6 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Base, RecordError> {
         return Err(RecordError::Text(0));
     }
     let model = Keyed { notebook: record.notebook, keys: record.keys };
-    Ok(Base { model, next_key: record.next_key, replicas })
+    let stripped = Arc::new(record.stripped.into_iter().collect());
+    Ok(Base { model, next_key: record.next_key, replicas, stripped })
 }

@@ -79,3 +79,48 @@ fn a_run_of_a_stripped_notebook_is_stripped_and_kept() {
     assert!(texts.iter().any(|it| it.contains("ran 1")), "{texts:?}");
     assert!(texts.iter().any(|it| it.contains("first")), "{texts:?}");
 }
+
+#[test]
+fn stripped_outputs_live_on() {
+    let sandbox = Sandbox::new();
+    sandbox.write("nbsync.toml", "outputs = \"strip\"\n");
+    sandbox.write("a.ipynb", notebook().replace("ran 1", "first"));
+    let daemon = sandbox.watch();
+    // Somebody runs it in Jupyter, which then saves what was stripped.
+    sandbox.write("a.ipynb", notebook());
+    drop(sandbox.run(&["flush"]));
+    let bare = sandbox.read("a.ipynb");
+    sandbox.write("a.ipynb", bare.replace("x = 1", "x = 10"));
+    drop(sandbox.run(&["flush"]));
+    sandbox.edit(PERCENT, "x = 10", "x = 1000");
+    drop(sandbox.run(&["flush"]));
+    let expected = notebook().replace("x = 1", "x = 1000");
+    let shown = || sandbox.run(&["show", "a.ipynb", "--to", "ipynb"]);
+    assert_eq!(shown(), expected);
+    assert_eq!(sandbox.run(&["show", "a.ipynb"]), sandbox.read("a.ipynb"));
+    // The version before the last run has what was left then.
+    let first = sandbox.run(&["show", "a.ipynb@~3", "--to", "ipynb"]);
+    assert_eq!(first, notebook().replace("ran 1", "first"));
+    daemon.kill();
+    let daemon = sandbox.watch();
+    assert_eq!(shown(), expected);
+    assert!(cells(&sandbox).iter().all(|(_, has_outputs, _)| !has_outputs));
+    // They come back into the file once they may.
+    daemon.kill();
+    sandbox.write("nbsync.toml", "");
+    let _daemon = sandbox.watch();
+    drop(sandbox.run(&["flush"]));
+    assert_eq!(sandbox.read("a.ipynb"), expected);
+}
+
+#[test]
+fn a_notebook_is_stripped_as_soon_as_it_is_to_be() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.ipynb", notebook());
+    assert_eq!(sandbox.run(&["sync", "-q"]), "");
+    sandbox.write("nbsync.toml", "outputs = \"strip\"\n");
+    assert_eq!(sandbox.run(&["sync", "-q"]), "");
+    let bare = |source: &str| (source.to_owned(), false, false);
+    assert_eq!(cells(&sandbox), [bare("x = 1"), bare("y = 2")]);
+    assert_eq!(sandbox.run(&["show", "a.ipynb", "--to", "ipynb"]), notebook());
+}

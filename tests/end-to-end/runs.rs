@@ -181,6 +181,9 @@ fn a_stripped_notebook_stays_stripped() {
     sandbox.write(SESSION, session(&[(X, "one\n"), (Y, "two\n")]));
     flush(&sandbox);
     assert_eq!(sandbox.read(IPYNB), before);
+    // They live on where those of Jupyter do.
+    let shown = sandbox.run(&["show", "a.py", "--to", "ipynb"]);
+    assert!(shown.contains("\"one\\n\"") && shown.contains("\"two\\n\""), "{shown}");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::version::Version;
 ///
 /// Prints the text that the named copy had in that version: `a.ipynb@~1` as a
 /// Jupyter notebook, `__marimo__/nbsync/a.percent.py@~1` as a script. With `--to`,
-/// any copy's name will do. `nbsync log --help` says how versions are named.
+/// any copy's name will do, and outputs are there that `outputs = "strip"` keeps out
+/// of the files. `nbsync log --help` says how versions are named.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
     /// The notebook and its version [default: the newest]

@@ -134,7 +134,7 @@ impl Plan {
         let policy = context.config.outputs;
         outputs::clear_edited(policy, self.base.as_deref(), &mut outcome);
         self.take_runs(known, &mut outcome);
-        outputs::strip(policy, &mut outcome);
+        outputs::strip(policy, &mut outcome.base);
         Ok(outcome)
     }
 

@@ -113,7 +113,7 @@ impl Engine {
                 changes: describe(&synced.edits, Some(&before.model), &synced.base.model),
             },
         });
-        if !synced.ran.is_empty() {
+        if !synced.ran.is_empty() && !synced.to.is_empty() {
             let script = synced.replicas.iter().map(|it| &it.spec);
             let script = script.filter(|it| it.dialect.format == FormatName::Marimo);
             let script = script.map(|it| it.path.clone()).find(|it| !step.from.contains(it));

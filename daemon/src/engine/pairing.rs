@@ -17,6 +17,7 @@ use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadab
 use crate::sync::Digest;
 use crate::sync::base::Dialect;
 use crate::sync::fight::Fight;
+use crate::sync::outputs::Outputs;
 use crate::sync::pairing::ReplicaSpec;
 
 /// One pairing, without its texts.
@@ -368,8 +369,9 @@ impl Records for AllRecords<'_> {
     }
 }
 
-/// What of a configuration decides which replicas a pairing has.
+/// What of a configuration decides which replicas a pairing has, and whether they have outputs.
 fn wanted(config: &Config) -> String {
     let formats: Vec<&str> = config.formats.iter().map(|format| format.as_str()).collect();
-    format!("{:?} {}", config.layout, formats.join(","))
+    let outputs = if config.outputs == Outputs::Strip { " without outputs" } else { "" };
+    format!("{:?} {}{outputs}", config.layout, formats.join(","))
 }

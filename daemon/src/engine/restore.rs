@@ -305,10 +305,10 @@ fn pairing_of(entry: &HistoryEntry, target: &Base) -> Option<Pairing> {
 
 /// Gives a base the replicas that the pairing has today.
 fn fit(target: Base, replicas: &[Replica], current: Option<&Base>) -> Result<Base, Refusal> {
-    let Base { model, next_key, replicas: old } = target;
+    let Base { model, next_key, replicas: old, stripped } = target;
     // A key that was given out since then stays taken.
     let next_key = NextKey(current.map_or(0, |it| it.next_key.0).max(next_key.0));
-    let mut res = Base { model, next_key, replicas: Vec::new() };
+    let mut res = Base { model, next_key, replicas: Vec::new(), stripped };
     let mut old: Vec<_> = old.into_iter().map(Some).collect();
     for replica in replicas {
         let same = old

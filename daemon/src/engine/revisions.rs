@@ -76,7 +76,8 @@ impl Engine {
             pairing.base.is_some()
                 && agreed.eq(texts.iter().map(|(path, digest)| (path, Some(*digest))))
         };
-        if self.pairings.get(source).is_some_and(is_same) {
+        let has_run = synced.before.as_ref().is_some_and(|it| it.stripped != synced.base.stripped);
+        if !has_run && self.pairings.get(source).is_some_and(is_same) {
             return;
         }
         let Step { cause, from, to, cells, mut changes } = step;

@@ -44,8 +44,8 @@ impl Text {
 /// Returns a version of the notebook that a file belongs to: the text of that file, or the
 /// notebook in another format.
 ///
-/// In the format of one of its replicas, a revision is shown as that replica was. Otherwise
-/// it is printed, with all that the format has a place for.
+/// In the format of one of its replicas, a revision is shown as that replica was, with the outputs
+/// that were stripped from it. Otherwise it is printed, with all that the format has a place for.
 pub fn show(
     store: &dyn Store,
     path: &Utf8Path,
@@ -72,8 +72,8 @@ pub fn show(
             Text::Utf8(document.map_or_else(String::new, |it| it.text().to_string()))
         }
         (Content::Revision(base, _), Some(to)) => {
-            match base.replicas.iter().find(|it| it.dialect.format == to) {
-                Some(replica) => Text::Utf8(replica.document.text().to_string()),
+            match base.replicas.iter().position(|it| it.dialect.format == to) {
+                Some(idx) => Text::Utf8(base.with_outputs(idx).text().to_string()),
                 None => Text::Utf8(print(&state, &base.model.notebook, to)?),
             }
         }

@@ -99,8 +99,11 @@ impl State {
             return Ok((document.notebook().clone(), outputs));
         };
         let mut found = vec![None; base.model.keys.len()];
-        for replica in base.replicas.iter().filter(|it| it.dialect.format().has_outputs()) {
-            let outputs = outputs::of_document(replica.document.as_ref());
+        for (at, replica) in base.replicas.iter().enumerate() {
+            if !replica.dialect.format().has_outputs() {
+                continue;
+            }
+            let outputs = outputs::of_document(base.with_outputs(at).as_ref());
             for (key, outputs) in replica.keys.iter().zip(outputs) {
                 if let Some(idx) = key.and_then(|key| base.model.position(key)) {
                     found[idx] = outputs;

@@ -1,8 +1,10 @@
 //! What the replicas of a pairing last agreed on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nbsync_formats::{Carry, Configured, Document, FormatName, PrintError};
+use nbsync_formats::{Carry, Configured, Document, FormatName, PrintError, Ran};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::edit::{CellKey, NextKey};
@@ -22,6 +24,17 @@ pub struct Base {
     pub next_key: NextKey,
     /// The replicas, in the order of the pairing, the source first.
     pub replicas: Vec<BaseReplica>,
+    /// What runs have left that no replica is to have.
+    pub stripped: Arc<BTreeMap<CellKey, Stripped>>,
+}
+
+/// What running a cell has left, as a replica had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stripped {
+    /// The outputs.
+    pub outputs: String,
+    /// The count.
+    pub count: String,
 }
 
 /// One replica, as it was when all agreed.
@@ -64,7 +77,20 @@ impl Base {
         let keys: Vec<CellKey> = notebook.cells.iter().map(|_| next_key.take()).collect();
         let replica =
             BaseReplica { dialect, document, keys: keys.iter().copied().map(Some).collect() };
-        Self { model: Keyed { notebook, keys }, next_key, replicas: vec![replica] }
+        let model = Keyed { notebook, keys };
+        Self { model, next_key, replicas: vec![replica], stripped: Arc::default() }
+    }
+
+    /// Returns a replica with what was stripped from it.
+    pub fn with_outputs(&self, idx: usize) -> Arc<dyn Document> {
+        let BaseReplica { document, keys, .. } = &self.replicas[idx];
+        let has = document.ran();
+        let missing = keys.iter().enumerate().filter_map(|(at, key)| {
+            let stripped = self.stripped.get(&(*key)?).filter(|_| has[at].is_none())?;
+            Some((at, Ran::of_stored(&stripped.outputs, &stripped.count)))
+        });
+        let whole = document.set_ran(&missing.collect::<Vec<_>>());
+        whole.map_or_else(|| Arc::clone(document), Arc::from)
     }
 
     /// Takes it that the replicas are written in these ways from now on.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use nbsync_formats::Change;
 
-use super::base::Base;
+use super::base::{Base, Stripped};
 use super::edit::{CellKey, Edit};
 use super::reconcile::Outcome;
 
@@ -20,7 +20,7 @@ pub enum Outputs {
     Keep,
     /// Those of a cell go when its source is edited in another replica.
     ClearEdited,
-    /// No replica has any.
+    /// No replica has any. They are in the base.
     Strip,
 }
 
@@ -48,15 +48,37 @@ pub fn clear_edited(policy: Outputs, before: Option<&Base>, outcome: &mut Outcom
     }
 }
 
-/// Clears all outputs, if no replica is to have any.
-pub fn strip(policy: Outputs, outcome: &mut Outcome) {
+/// Moves all outputs from the replicas into the base, if no replica is to have any, and else back.
+pub fn strip(policy: Outputs, base: &mut Base) {
     if policy != Outputs::Strip {
+        for idx in 0..base.replicas.len() {
+            base.replicas[idx].document = base.with_outputs(idx);
+        }
+        base.stripped = Arc::default();
         return;
     }
-    for replica in &mut outcome.base.replicas {
+    let stripped = Arc::make_mut(&mut base.stripped);
+    stripped.retain(|key, _| base.model.keys.contains(key));
+    for replica in &mut base.replicas {
+        for (ran, key) in replica.document.ran().into_iter().zip(&replica.keys) {
+            if let (Some(ran), Some(key)) = (ran, key) {
+                let (outputs, count) = ran.into_stored();
+                stripped.insert(*key, Stripped { outputs, count });
+            }
+        }
         let cells: Vec<usize> = (0..replica.keys.len()).collect();
         if let Some(cleared) = replica.document.clear_outputs(&cells) {
             replica.document = Arc::from(cleared);
+        }
+    }
+}
+
+/// Whether [`strip`] has nothing to move.
+pub fn is_stripped_as(policy: Outputs, base: &Base) -> bool {
+    match policy {
+        Outputs::Keep | Outputs::ClearEdited => base.stripped.is_empty(),
+        Outputs::Strip => {
+            base.replicas.iter().all(|it| it.document.ran().iter().all(Option::is_none))
         }
     }
 }
@@ -108,7 +130,7 @@ mod tests {
         seen[edited] = Seen::Changed(document);
         let mut outcome = reconcile(&base, &seen).unwrap();
         clear_edited(policy, Some(&base), &mut outcome);
-        strip(policy, &mut outcome);
+        strip(policy, &mut outcome.base);
         for replica in &outcome.base.replicas {
             assert!(replica.document.text().contains("a = 7"));
         }

@@ -133,7 +133,8 @@ pub(super) fn reconcile_edits(
             .map_err(|source| ReconcileError { replica: idx, source })?;
         replicas.push(replica);
     }
-    let base = Base { model: merged.model, next_key, replicas };
+    let stripped = Arc::clone(&base.stripped);
+    let base = Base { model: merged.model, next_key, replicas, stripped };
     Ok(Outcome { base, edits, keys, conflicts: merged.conflicts })
 }
 

@@ -33,18 +33,18 @@ impl Ran {
         Self { outputs: Outputs::Made(Arc::new(Value::Array(outputs))), count: "null".into() }
     }
 
-    /// Takes what a notebook has had, as [`stored`](Self::stored) tells.
+    /// Takes what a notebook has had, as [`into_stored`](Self::into_stored) tells.
     pub fn of_stored(outputs: &str, count: &str) -> Self {
         Self { outputs: Outputs::Stored(outputs.into()), count: count.into() }
     }
 
     /// The outputs and the count as texts.
-    pub fn stored(&self) -> (Arc<str>, Arc<str>) {
-        let outputs = match &self.outputs {
-            Outputs::Stored(text) => Arc::clone(text),
-            Outputs::Made(value) => value.to_string().into(),
+    pub fn into_stored(self) -> (String, String) {
+        let outputs = match self.outputs {
+            Outputs::Stored(text) => text.to_string(),
+            Outputs::Made(value) => value.to_string(),
         };
-        (outputs, Arc::clone(&self.count))
+        (outputs, self.count.to_string())
     }
 
     /// The outputs in a form in which equal ones are equal, however they are written; `None` if

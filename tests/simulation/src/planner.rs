@@ -150,7 +150,8 @@ pub(crate) fn plain(notebook: Notebook, n_replicas: usize) -> Base {
     let dialect = dialect(FormatName::Ipynb, ".ipynb");
     let keys_of = keys.iter().copied().map(Some).collect();
     let replica = BaseReplica { dialect, document, keys: keys_of };
-    Base { model: Keyed { notebook, keys }, next_key, replicas: vec![replica; n_replicas] }
+    let model = Keyed { notebook, keys };
+    Base { model, next_key, replicas: vec![replica; n_replicas], stripped: Arc::default() }
 }
 
 fn real(notebook: &Notebook) -> Result<Base, PrintError> {
