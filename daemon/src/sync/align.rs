@@ -266,6 +266,19 @@ mod tests {
     }
 
     #[test]
+    fn line_more_makes_no_other_cell() {
+        let cells = |sources: &[&str]| -> Vec<Cell> {
+            sources.iter().map(|source| Cell::new(CellKind::Code, *source)).collect()
+        };
+        // Each version has a line that the other lacks, in another cell, and these two are alike.
+        let one = cells(&["value1 = 1\nvalue8 = value2 + 1", "value2 = 2", "end"]);
+        let other = cells(&["value1 = 1", "value2 = 2\nvalue9 = value1 + 1", "end"]);
+        let in_place = [Some(0), Some(1), Some(2)];
+        assert_eq!(align(&one, &other), in_place);
+        assert_eq!(align(&other, &one), in_place);
+    }
+
+    #[test]
     fn a_part_of_a_cell_is_no_other_cell() {
         let check = |old: &[&str], new: &[&str], expected: &[Option<usize>]| {
             let cells = |sources: &[&str]| -> Vec<Cell> {

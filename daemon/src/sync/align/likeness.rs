@@ -6,6 +6,10 @@ pub(super) const SIMILAR: f64 = 0.5;
 /// How alike they have to be if it has moved as well.
 pub(super) const SIMILAR_AND_MOVED: f64 = 0.7;
 
+/// How alike a text is at least to one that has all its lines and more: short ones differ in most
+/// of their trigrams when they get a second line.
+const ALL_LINES: f64 = 0.6;
+
 /// How many bytes of a text are looked at, half of them at its end.
 const MAX_BYTES: usize = 8_000;
 
@@ -24,6 +28,28 @@ impl Budget {
         self.0 = left.unwrap_or(0);
         left.is_some()
     }
+}
+
+/// Returns how alike two edited versions of a cell would be, or 0 if that is less than `SIMILAR`.
+pub(super) fn likeness(
+    (a, a_grams): (&str, &Trigrams),
+    (b, b_grams): (&str, &Trigrams),
+    budget: &mut Budget,
+) -> f64 {
+    let dice = a_grams.dice(b_grams, SIMILAR, budget);
+    if dice < ALL_LINES && (has_lines(a, b, budget) || has_lines(b, a, budget)) {
+        return ALL_LINES;
+    }
+    dice
+}
+
+/// Whether a text has all lines of another one, in their order, and those say something.
+fn has_lines(text: &str, part: &str, budget: &mut Budget) -> bool {
+    if text.len() < part.len() || part.trim().len() < 3 || !budget.take(text.len() + part.len()) {
+        return false;
+    }
+    let mut lines = text.lines();
+    part.lines().all(|line| lines.any(|it| it == line))
 }
 
 /// The sorted trigrams of a text, with blanks folded.

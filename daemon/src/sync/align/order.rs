@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use imara_diff::{Algorithm, Diff, InternedInput};
 use nbsync_formats::{Cell, CellKind};
 
-use super::likeness::{Budget, SIMILAR, Trigrams};
+use super::likeness::{Budget, Trigrams, likeness};
 use super::{MAX_PAIRS, content};
 
 /// What a cell is worth that is the same but for its kind. Less than an equal cell, and
@@ -112,7 +112,10 @@ fn between(
             (false, true) if !a.source.is_empty() => SAME_BUT_KIND,
             (true, false) if both.contains(&content(a)) || both.contains(&content(b)) => 0.0,
             (true, false) if !allow(old_idx, new_idx) => 0.0,
-            (true, false) => 0.9 * old_grams[old_idx].dice(&new_grams[new_idx], SIMILAR, budget),
+            (true, false) => {
+                let (a, b) = ((&*a.source, &old_grams[old_idx]), (&*b.source, &new_grams[new_idx]));
+                0.9 * likeness(a, b, budget)
+            }
             (false, _) => 0.0,
         }
     };
