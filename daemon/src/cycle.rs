@@ -167,6 +167,8 @@ pub(crate) struct Traces {
     pub(crate) seen: Vec<SeenText>,
     /// What it was about to write, if it began to.
     pub(crate) begun: Option<Begun>,
+    /// Whether a power cut may undo something that it wrote.
+    pub(crate) is_unflushed: bool,
 }
 
 /// A text that somebody saved.

@@ -201,6 +201,15 @@ pub struct Written {
     /// editor may not be done with it: bytes that do not parse are looked at
     /// again with [`Disk::recheck`].
     pub raced: Option<Vec<u8>>,
+    /// Whether a power cut may bring the old file back, though the new one was to be durable.
+    pub is_unflushed: bool,
+}
+
+impl Written {
+    /// What is said of a file that had the bytes already.
+    fn unchanged(stamp: Stamp) -> Self {
+        Self { stamp, displaced: None, raced: None, is_unflushed: false }
+    }
 }
 
 /// What became of a displaced file.

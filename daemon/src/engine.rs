@@ -148,6 +148,9 @@ pub(crate) struct Engine {
     renamed: Vec<(String, String)>,
     /// Pairings whose bases the store did not take.
     unstored: BTreeSet<Utf8PathBuf>,
+    /// Whether a power cut may undo something that was written. No base is stored until the disk
+    /// is flushed.
+    is_unflushed: bool,
     /// Versions that are not in the store yet.
     unrecorded: Vec<Unrecorded>,
     archive: Archive,
@@ -200,6 +203,7 @@ impl Engine {
             removed: BTreeSet::new(),
             renamed: Vec::new(),
             unstored: BTreeSet::new(),
+            is_unflushed: false,
             unrecorded: Vec::new(),
             archive,
             next_collect: now + COLLECT,

@@ -119,6 +119,7 @@ pub(super) fn transition(
                     continue;
                 }
             };
+            traces.is_unflushed |= written.is_unflushed;
             on_disk[*idx] = Some(*digest);
             known[*idx].digest = Some(*digest);
             known[*idx].stamp = Some(written.stamp);

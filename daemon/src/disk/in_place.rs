@@ -51,7 +51,7 @@ pub(super) fn overwrite(
     if place.stamp()?.is_none_or(|it| (it.dev, it.ino) != (stamp.dev, stamp.ino)) {
         return Err(Obstacle::changed());
     }
-    Ok(Written { stamp, displaced: None, raced: None })
+    Ok(Written { stamp, displaced: None, raced: None, is_unflushed: false })
 }
 
 /// Makes a file where it cannot be made under another name first.

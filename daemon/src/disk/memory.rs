@@ -170,8 +170,8 @@ impl MemoryDisk {
             shared.state.stamp(path).ok_or(Obstacle::Absent)
         };
         let stamp = place().map_err(|it| self.cleanup(&temp, it))?;
-        self.sync_folder(path, options)?;
-        Ok(Written { stamp, displaced: None, raced: None })
+        let is_unflushed = !self.sync_folder(path, options)?;
+        Ok(Written { stamp, displaced: None, raced: None, is_unflushed })
     }
 
     fn replace(
@@ -186,7 +186,7 @@ impl MemoryDisk {
             return Err(Obstacle::changed());
         }
         if before.bytes == bytes {
-            return Ok(Written { stamp: before.stamp, displaced: None, raced: None });
+            return Ok(Written::unchanged(before.stamp));
         }
         let temp = self.stage(path, bytes, before.stamp.mode, options.durable)?;
         let exchange = || {
@@ -203,18 +203,21 @@ impl MemoryDisk {
         self.before(Step::Inspect, path)?;
         let content = self.bytes(&temp).unwrap_or_default();
         let displaced = self.keep(&temp, path, Digest::of(&content))?;
-        self.sync_folder(path, options)?;
-        let raced = displaced.digest != expected && content != bytes;
-        Ok(Written { stamp, displaced: Some(displaced), raced: raced.then_some(content) })
+        let is_unflushed = !self.sync_folder(path, options)?;
+        let raced = (displaced.digest != expected && content != bytes).then_some(content);
+        Ok(Written { stamp, displaced: Some(displaced), raced, is_unflushed })
     }
 
-    /// The file is in place, so trouble here is no reason to say otherwise.
-    fn sync_folder(&self, path: &Utf8Path, options: WriteOptions) -> Result<(), Obstacle> {
-        if options.durable && self.before(Step::SyncFolder, path).is_ok() {
-            self.alive()?.state.sync_names();
-        }
+    /// Returns whether what was to be flushed was. The file is in place, so trouble here is no
+    /// reason to say otherwise.
+    fn sync_folder(&self, path: &Utf8Path, options: WriteOptions) -> Result<bool, Obstacle> {
+        let is_synced = options.durable && self.before(Step::SyncFolder, path).is_ok();
         // A process that ended in it does not come to anything else.
-        self.alive().map(|_| ())
+        let mut shared = self.alive()?;
+        if is_synced {
+            shared.state.sync_names();
+        }
+        Ok(is_synced || !options.durable)
     }
 
     fn keep(
@@ -300,7 +303,12 @@ impl Disk for MemoryDisk {
     }
 
     fn sync(&self) -> Result<(), WriteError> {
-        Ok(())
+        let sync = || {
+            self.before(Step::SyncFolder, &self.root)?;
+            self.alive()?.state.sync_names();
+            Ok(())
+        };
+        sync().map_err(|it: Obstacle| it.writing(&self.root))
     }
 
     fn list(&self, dir: &Utf8Path) -> Result<Option<Vec<Entry>>, ReadError> {

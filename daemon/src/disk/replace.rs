@@ -49,10 +49,8 @@ fn create(
         Err(Obstacle::Unsupported) => in_place::create(place, bytes, options.mode)?,
         Err(obstacle) => return Err(obstacle),
     };
-    if options.durable {
-        sync_folder(disk, &place.folder);
-    }
-    Ok(Written { stamp, displaced: None, raced: None })
+    let is_unflushed = options.durable && !sync_folder(disk, &place.folder);
+    Ok(Written { stamp, displaced: None, raced: None, is_unflushed })
 }
 
 fn replace(
@@ -68,7 +66,7 @@ fn replace(
         return Err(Obstacle::changed());
     }
     if before.bytes == bytes {
-        return Ok(Written { stamp: before.stamp, displaced: None, raced: None });
+        return Ok(Written::unchanged(before.stamp));
     }
     // A new file would leave the other names with the old text.
     if stamp.nlink > 1 {
@@ -106,11 +104,9 @@ fn replace(
             swapped => break swapped?,
         }
     };
-    if options.durable {
-        sync_folder(disk, &place.folder);
-    }
+    let is_unflushed = options.durable && !sync_folder(disk, &place.folder);
     let raced = swapped.content.filter(|it| Digest::of(it) != expected && it != bytes);
-    Ok(Written { stamp: temp.stamp()?, displaced: Some(swapped.displaced), raced })
+    Ok(Written { stamp: temp.stamp()?, displaced: Some(swapped.displaced), raced, is_unflushed })
 }
 
 /// Makes the new file, complete; `None` if the old one has to be written in place.
@@ -178,10 +174,13 @@ pub(super) fn remove(
     }
 }
 
-/// Flushes a folder. The file is in place, so trouble here is no reason to say otherwise.
-fn sync_folder(disk: &RealDisk, folder: &Folder) {
+/// Flushes a folder, and returns whether that worked. The file is in place, so trouble here is no
+/// reason to say otherwise.
+fn sync_folder(disk: &RealDisk, folder: &Folder) -> bool {
     let synced = disk.steps.before(Step::SyncFolder, folder.path());
-    if let Err(error) = synced.and_then(|()| Ok(folder.sync()?)) {
+    let synced = synced.and_then(|()| Ok(folder.sync()?));
+    if let Err(error) = &synced {
         tracing::warn!(path = %folder.path(), %error, "cannot flush the folder");
     }
+    synced.is_ok()
 }

@@ -27,8 +27,8 @@ use crate::sync::edit::{CellKey, Edit};
 const SOON: Duration = Duration::from_secs(1);
 
 impl Engine {
-    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, traces: Traces) {
-        self.remember(source, &job, traces.replaced);
+    pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, mut traces: Traces) {
+        self.remember(source, &job, &mut traces);
         if let Some(pairing) = self.pairings.get_mut(source)
             && let Some(begun) = traces.begun
         {
@@ -196,6 +196,11 @@ impl Engine {
         let Some(pairing) = self.pairings.get_mut(source) else { return };
         self.bases.put(source, Arc::clone(&synced.base));
         match synced.stored {
+            // What is stored must not be newer than the files: after a power cut they would look
+            // as if somebody had taken the last edits back.
+            Ok(_) if self.is_unflushed => {
+                self.unstored.insert(source.to_owned());
+            }
             Ok(digest) => {
                 pairing.base = Some(digest);
                 self.dirty.insert(source.to_owned());
@@ -337,6 +342,15 @@ impl Engine {
 
     /// Stores bases that could not be stored before, as long as they are in memory.
     fn store_bases(&mut self) {
+        if self.is_unflushed && !self.unstored.is_empty() {
+            match self.parts.disk.sync() {
+                Ok(()) => self.is_unflushed = false,
+                Err(err) => {
+                    tracing::warn!("{}; it is tried again", chain(&err));
+                    return;
+                }
+            }
+        }
         for source in std::mem::take(&mut self.unstored) {
             let Some(base) = self.bases.get(&source) else { continue };
             let store = || {

@@ -12,7 +12,7 @@ use nbsync_formats::Document;
 use super::pairing::Due;
 use super::work::{ACCIDENTS, Job};
 use super::{COLLECT, Engine};
-use crate::cycle::{Begun, End, Fate, LateText, Replaced, Start, cycle};
+use crate::cycle::{Begun, End, Fate, LateText, Start, Traces, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::{chain, guarded};
 use crate::planted::{Bug, is_planted};
@@ -323,6 +323,8 @@ impl Engine {
                     continue;
                 }
             };
+            // It may have ended before it flushed what it wrote.
+            self.is_unflushed |= !found.is_empty();
             for displaced in found {
                 let origin = self.parts.tree.relative(&displaced.origin);
                 let source =
@@ -454,7 +456,7 @@ impl Engine {
         let source = late.source.clone();
         if let End::Wait(wait) = end {
             tracing::debug!(notebook = %source, reason = wait.reason, "a late save has to wait");
-            self.remember(&source, &job, traces.replaced);
+            self.remember(&source, &job, &mut traces);
             return false;
         }
         tracing::info!(notebook = %source, "an editor saved into a replaced file");
@@ -484,7 +486,9 @@ impl Engine {
     }
 
     /// Gives editors time that still have a replaced file open.
-    pub(super) fn remember(&mut self, source: &Utf8Path, job: &Job, replaced: Vec<Replaced>) {
+    pub(super) fn remember(&mut self, source: &Utf8Path, job: &Job, traces: &mut Traces) {
+        self.is_unflushed |= traces.is_unflushed;
+        let replaced = std::mem::take(&mut traces.replaced);
         if is_planted(Bug::DropDisplaced) {
             for it in &replaced {
                 self.parts.disk.discard(&it.displaced).ok();

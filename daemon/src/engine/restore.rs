@@ -195,7 +195,7 @@ impl Engine {
         };
         let texts: Vec<Arc<str>> =
             target.replicas.iter().map(|it| Arc::clone(it.document.text())).collect();
-        let (end, traces) = impose(&self.context(), &job.start(), target, unsynced);
+        let (end, mut traces) = impose(&self.context(), &job.start(), target, unsynced);
         let synced = match end {
             End::Synced(synced) => synced,
             End::Wait(wait) => {
@@ -208,7 +208,7 @@ impl Engine {
                 return Ok(None);
             }
         };
-        self.remember(source, &job, traces.replaced);
+        self.remember(source, &job, &mut traces);
         let is_done = synced.base.replicas.iter().map(|it| it.document.text()).eq(&texts);
         if !is_done {
             // What came in between is merged; what was to be written is in the history.

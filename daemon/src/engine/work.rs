@@ -171,10 +171,11 @@ impl Engine {
             self.report(&Report::Progress { done, total });
         }
         // What is stored about them must not be newer than the files.
-        if self.writes
-            && let Err(err) = self.parts.disk.sync()
-        {
-            tracing::warn!("{}", chain(&err));
+        if self.writes {
+            match self.parts.disk.sync() {
+                Ok(()) => self.is_unflushed = false,
+                Err(err) => tracing::warn!("{}", chain(&err)),
+            }
         }
         self.commit();
     }

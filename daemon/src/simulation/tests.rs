@@ -18,12 +18,16 @@ fn nothing_is_lost_whatever_happens() {
 }
 
 /// Seeds that once failed.
-const FAILED: [u64; 6] = [
+const FAILED: [u64; 13] = [
     // What was written of a torn save counted as an edit, and the whole save came to nothing.
     2438, // The first part of a source, at first sight.
     2284, // A cell marker as the text of a cell.
     1716, // Saved while the replicas were looked for that could not be written at first.
     10981, 12995, 14481,
+    // A stale editor's save, with a second line in cells that had one.
+    2515, 2780, 6034, 7088, 10102,
+    // A power cut that brought back what a replica had before the last base.
+    9058, 14162,
 ];
 
 #[test]

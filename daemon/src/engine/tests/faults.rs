@@ -299,3 +299,53 @@ fn editors_that_save_all_the_time_do_not_keep_the_daemon_from_being_ready() {
     }
     assert_eq!(world.daemon_state(), DaemonState::Watching);
 }
+
+/// Ends the power: every change of a name that was not flushed is undone, and nothing else.
+fn cut_power(world: &mut World) {
+    world.engine = None;
+    world.stop_interfering();
+    let mut is_first = true;
+    world.disk.cut_power(&mut |n| if std::mem::take(&mut is_first) { n - 1 } else { 0 });
+    world.store.inner.cut_power(&mut |_| 0);
+}
+
+/// What the power cut brings back is older than the last base, and no edit.
+#[test]
+fn power_cut_after_a_flush_that_failed_takes_nothing_back() {
+    const EIO: i32 = 5;
+    for edited in 0..3 {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+        world.edit(&replicas("a.py")[edited], "x = 10 | y = 2");
+        world.interfere(|step, _| match step {
+            Step::SyncFolder => Err(io::Error::from_raw_os_error(EIO)),
+            _ => Ok(()),
+        });
+        world.run(Duration::from_secs(2));
+        world.check("a.py", "x = 10 | y = 2");
+        cut_power(&mut world);
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 2");
+        world.check_state("a.py", NotebookState::Synced);
+    }
+}
+
+#[test]
+fn power_cut_after_a_crash_before_the_flush_takes_nothing_back() {
+    for n in 0.. {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+        world.edit("a.py", "x = 10 | y = 2");
+        let has_crashed = crash_at(&mut world, n, Duration::from_secs(20));
+        world.start();
+        world.run(Duration::from_millis(500));
+        cut_power(&mut world);
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 2");
+        world.check_state("a.py", NotebookState::Synced);
+        if !has_crashed {
+            assert!(10 < n);
+            return;
+        }
+    }
+}
