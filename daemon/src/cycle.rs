@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use nbsync_formats::Document;
+use nbsync_formats::{Document, FormatName};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -375,8 +375,10 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     }
     if let Some(base) = &base {
         let is_meant = start.waited.contains(&WaitKind::Unlikely);
-        for ((was, replica), document) in base.replicas.iter().zip(&known).zip(&documents) {
-            if let Some(document) = document {
+        for (idx, (was, replica)) in base.replicas.iter().zip(&known).enumerate() {
+            if let Some(document) = &documents[idx]
+                && !is_told_by_ipynb(idx, &known, &documents)
+            {
                 let (path, was) = (&replica.spec.path, was.document.as_ref());
                 check_safety(path, was, document.as_ref(), is_meant)?;
             }
@@ -462,6 +464,25 @@ fn check_is_notebook(spec: &ReplicaSpec, text: &str) -> Result<(), Wait> {
     }
     let reason = format!("`{}` is no notebook now; waiting for another save", spec.path);
     Err(Wait::new(WaitKind::Unsettled, reason))
+}
+
+/// Whether a changed ipynb has the same cells. No accident leaves it one that can be read, so what
+/// looks like one elsewhere is meant: an earlier cycle may have written both, and not the rest.
+fn is_told_by_ipynb(
+    idx: usize,
+    known: &[Replica],
+    documents: &[Option<Arc<dyn Document>>],
+) -> bool {
+    let Some(document) = &documents[idx] else { return false };
+    let sources = |it: &dyn Document| -> Vec<String> {
+        it.notebook().cells.iter().map(|cell| cell.source.clone()).collect()
+    };
+    let is_ipynb = |it: &Replica| it.spec.dialect.format == FormatName::Ipynb;
+    let Some(told) = known.iter().position(is_ipynb) else { return false };
+    told != idx
+        && documents[told]
+            .as_ref()
+            .is_some_and(|it| sources(it.as_ref()) == sources(document.as_ref()))
 }
 
 /// Refuses a text that looks like an accident, or like a part of a save.

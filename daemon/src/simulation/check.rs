@@ -26,7 +26,8 @@ impl Sim {
         for source in self.editors().notebooks.clone() {
             let (state, reason) = self.world.state(&source);
             let is_fine = matches!(state, NotebookState::Synced | NotebookState::Conflict);
-            ensure!(is_fine, Converges, "{source}: {state:?}, {reason}");
+            let texts = || replicas(&source).map(|path| (self.world.text(&path), path));
+            ensure!(is_fine, Converges, "{source}: {state:?}, {reason}: {:#?}", texts());
             let mut expected = None;
             for path in replicas(&source) {
                 let Some(bytes) = self.world.disk.bytes(&at(&path)) else {

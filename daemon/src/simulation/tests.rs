@@ -18,7 +18,7 @@ fn nothing_is_lost_whatever_happens() {
 }
 
 /// Seeds that once failed.
-const FAILED: [u64; 13] = [
+const FAILED: [u64; 14] = [
     // What was written of a torn save counted as an edit, and the whole save came to nothing.
     2438, // The first part of a source, at first sight.
     2284, // A cell marker as the text of a cell.
@@ -28,6 +28,8 @@ const FAILED: [u64; 13] = [
     2515, 2780, 6034, 7088, 10102,
     // A power cut that brought back what a replica had before the last base.
     9058, 14162,
+    // What the engine itself had written looked cut off, as all cells were deleted in two replicas.
+    6931,
 ];
 
 #[test]

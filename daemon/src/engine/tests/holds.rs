@@ -246,3 +246,24 @@ fn notebook_that_is_being_saved_when_it_is_found_is_waited_for() {
     world.run(QUIET);
     world.check("a.py", "x = 1 | y = 2");
 }
+
+/// A script without its cells may be half a save, or what is left when all cells were deleted.
+#[test]
+fn cells_that_are_gone_from_the_ipynb_too_were_deleted() {
+    for is_gone_there_too in [false, true] {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 2")]);
+        let [source, ipynb, _] = replicas("a.py");
+        let text = world.text(&source);
+        let (header, _) = text.split_once("# %%").unwrap();
+        world.disk.save(&at(&source), header.as_bytes());
+        if is_gone_there_too {
+            world.disk.save(
+                &at(&ipynb),
+                br#"{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}"#,
+            );
+        }
+        world.run(QUIET);
+        let state = if is_gone_there_too { NotebookState::Synced } else { NotebookState::Held };
+        world.check_state("a.py", state);
+    }
+}
