@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -53,6 +53,15 @@ pub(crate) struct World {
     /// The files as of the last events.
     seen: BTreeMap<Utf8PathBuf, Stamp>,
     n_changes: u64,
+}
+
+/// Whoever observes a disk has it, and the disk has them.
+impl Drop for World {
+    fn drop(&mut self) {
+        for observer in [&self.auditor, &self.interference] {
+            observer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
 }
 
 impl World {
