@@ -39,6 +39,11 @@ impl Longest {
         }
     }
 
+    /// Whether one of the lines closes a fence.
+    pub(super) fn closes(self, fence: Fence) -> bool {
+        fence.len <= self.0[column(fence)]
+    }
+
     /// The fences that whatever follows a text could close in it.
     pub(super) fn of_any(text: &str) -> Self {
         let longest = |char| text.split(|it| it != char).map(str::len).max().unwrap_or(0).max(3);

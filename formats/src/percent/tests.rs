@@ -272,6 +272,30 @@ fn prose_that_looks_like_a_magic_is_quoted() {
 }
 
 #[test]
+fn open_fence_does_not_reach_a_new_end() {
+    let text = "# %% [markdown]\n# ```python\n# a\n\n# %%\nx = 1\n\n# %%\ny = 2\n";
+    let document = parse(text, ".py");
+    let add = |source: &str| {
+        let cell = Cell::new(CellKind::Markdown, source);
+        let slots = [Slot::Keep(0), Slot::Keep(1), Slot::New(cell), Slot::Keep(2)];
+        document.update(&slots, &[], Carry::All).unwrap().document
+    };
+    let open = add("no fence");
+    assert!(
+        open.text().starts_with("# %% [markdown]\n# ```python\n# a\n\n# %%\nx"),
+        "{}",
+        open.text()
+    );
+    let closed = add("b\n```");
+    let sources: Vec<&str> =
+        closed.notebook().cells.iter().map(|cell| cell.source.as_str()).collect();
+    assert_eq!(sources, ["```python\na", "x = 1", "b\n```", "y = 2"]);
+    // What it meets already is part of the text.
+    let text = text.replace("y = 2", "y = 2\n# ```");
+    assert_eq!(parse(&text, ".py").notebook().cells.len(), 1);
+}
+
+#[test]
 fn a_split_cell_is_traced_to_its_slot() {
     let document = parse("# %%\nx\n\n# %%\ny\n", ".py");
     let changes = vec![Change::Source("a\n# %% b\nc".to_owned())];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::assemble::{Gap, Parts, Piece, assemble};
 use super::context::Context;
 use super::document::Percent;
-use super::fence::Longest;
+use super::fence::{Fence, Longest};
 use super::filter::Filter;
 use super::print::{self, new_piece};
 use super::reader::{Quotes, Region};
@@ -59,23 +59,27 @@ pub(super) fn update(
     context.metadata_is_json |= old.context.metadata_is_json;
     let same_context = old.context.reads_as(&context);
 
+    let fences = Fences::new(old, &cells);
     let mut pieces = Vec::new();
     for (idx, slot) in slots.iter().enumerate().skip(usize::from(root.is_some())) {
         let region = slot.origin().and_then(|origin| old.places[origin]);
         let is_first = pieces.is_empty() && target.script.is_none();
+        let is_last = idx + 1 == slots.len();
+        let is_open = |region| {
+            !is_last && (leaves_open(old, region) || fences.meet_new_ends(old, region, idx))
+        };
         let mut piece = match (slot, region) {
-            (Slot::Keep(_), Some(region))
-                if same_context && (idx + 1 == slots.len() || !leaves_open(old, region)) =>
-            {
+            (Slot::Keep(_), Some(region)) if same_context && !is_open(region) => {
                 kept_piece(old, region, is_first, Some(cells[idx].clone()))
             }
             (_, Some(region)) => {
                 let before = &old.notebook.cells[slot.origin().unwrap_or_default()];
-                let below = below(&cells[idx], idx + 1 == slots.len());
+                let below =
+                    Below { closes: below(&cells[idx], is_last), ends_open: is_open(region) };
                 changed_piece(old, region, before, &cells[idx], is_first, &context, below)
             }
             (_, None) => {
-                let below = below(&cells[idx], idx + 1 == slots.len());
+                let below = below(&cells[idx], is_last);
                 (new_piece(&cells[idx], &context, &context, old.newline(), below), None)
             }
         };
@@ -185,6 +189,15 @@ fn kept_piece(old: &Percent, region: usize, is_first: bool, cell: Option<Cell>) 
     (Piece { text, slot: None, is_quoted, gap: Gap::Pep8, cell }, Some(region))
 }
 
+/// What stands below a cell.
+#[derive(Clone, Copy)]
+struct Below {
+    /// The fences that it can close, `None` if there is nothing.
+    closes: Option<Longest>,
+    /// Whether it would end something that the old text of the cell leaves open.
+    ends_open: bool,
+}
+
 /// What may stand below a cell of which only the position is known.
 fn below(cell: &Cell, is_last: bool) -> Option<Longest> {
     (!is_last).then(|| Longest::of_any(&cell.source))
@@ -194,6 +207,55 @@ fn below(cell: &Cell, is_last: bool) -> Option<Longest> {
 fn leaves_open(old: &Percent, region: usize) -> bool {
     let lines = split_lines(&old.text[old.regions[region].body.clone()]);
     print::opens_string(&lines, &old.context)
+}
+
+/// The fences that can be closed below each cell.
+struct Fences {
+    /// For each region of the old text.
+    old: Vec<Longest>,
+    /// For each new cell.
+    new: Vec<Longest>,
+}
+
+impl Fences {
+    fn new(old: &Percent, cells: &[Cell]) -> Self {
+        let below = |texts: &mut dyn Iterator<Item = &str>| {
+            let mut longest = Longest::default();
+            let mut res = Vec::new();
+            for text in texts {
+                res.push(longest);
+                split_lines(text).into_iter().for_each(|line| longest.add(uncomment(old, line)));
+            }
+            res.reverse();
+            res
+        };
+        Self {
+            old: below(&mut old.regions.iter().rev().map(|it| &old.text[it.body.clone()])),
+            new: below(&mut cells.iter().rev().map(|cell| cell.source.as_str())),
+        }
+    }
+
+    /// Whether a fence that a cell of the old text leaves open would be closed by a line further
+    /// down, where no line did until now.
+    fn meet_new_ends(&self, old: &Percent, region: usize, new: usize) -> bool {
+        let at = &old.regions[region];
+        if at.cell.kind == CellKind::Code || at.quotes.is_some() {
+            return false;
+        }
+        let mut longest = self.old[region];
+        split_lines(&old.text[at.body.clone()]).into_iter().rev().any(|line| {
+            let text = uncomment(old, line);
+            let is_met = Fence::opened_by(text)
+                .is_some_and(|fence| !longest.closes(fence) && self.new[new].closes(fence));
+            longest.add(text);
+            is_met
+        })
+    }
+}
+
+fn uncomment<'a>(old: &Percent, line: &'a str) -> &'a str {
+    let script = old.context.script;
+    reader::uncomment_line(line, script.comment, script.comment_suffix)
 }
 
 fn bare_marker(old: &Percent) -> String {
@@ -209,7 +271,7 @@ fn changed_piece(
     after: &Cell,
     is_first: bool,
     context: &Context,
-    below: Option<Longest>,
+    below: Below,
 ) -> Placed {
     let at = &old.regions[region];
     let newline = old.newline();
@@ -226,11 +288,11 @@ fn changed_piece(
     };
     let mut is = CellText::new(after, way, shown, context);
     let is_same_text = before.source == after.source && before.kind == after.kind;
-    let is_open = below.is_some() && leaves_open(old, region);
-    let is_kept = is_same_text && was.body == is.body && !is_open;
-    let is_quoted = quotes.is_some() && print::reads_back(after, &is, context, context, below);
+    let is_kept = is_same_text && was.body == is.body && !below.ends_open;
+    let is_quoted =
+        quotes.is_some() && print::reads_back(after, &is, context, context, below.closes);
     if !is_kept && !is_quoted {
-        is = print::cell_text(after, shown, context, context, below);
+        is = print::cell_text(after, shown, context, context, below.closes);
     }
 
     let script = context.script;
@@ -330,7 +392,8 @@ fn insert_script(old: &Percent, target: &Notebook, pieces: &mut Vec<Placed>, con
             if let Some(range) = script::find(&cell.source) {
                 after.source.replace_range(range, block);
             }
-            let below = Some(Longest::of_any(&after.source));
+            let closes = Some(Longest::of_any(&after.source));
+            let below = Below { closes, ends_open: leaves_open(old, region) };
             changed_piece(old, region, cell, &after, at == 0, context, below)
         }
     } else {
