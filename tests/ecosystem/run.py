@@ -49,6 +49,8 @@ print("squares", squares)
 print("sum", sum(squares))
 '''
 
+NEIGHBOUR = "ANSWER = 42\n"
+
 # What only works in the folder of the source.
 LOCAL = '''\
 # %%
@@ -141,6 +143,15 @@ mo.stop(True, "stopped")
 
 # %%
 nothing = None
+'''
+
+# Needs a package of its own.
+BOXED = '''\
+# %%
+import six
+
+# %%
+print("six", six.__version__)
 '''
 
 # It says what is in a file, so that one run is not like the next.
@@ -282,6 +293,16 @@ class Bench:
         return self.check(routes == expected, f"is one edit of {cells} in {made_in.name}", f"{steps}")
 
     @contextlib.contextmanager
+    def marimo_editor(self, source, *options):
+        """Opens a notebook in marimo's editor until the end of the block."""
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        options = (*options, "--headless", "--no-token", "--no-skew-protection", "--port", port)
+        words = (binary(), "open", source, "--in", "marimo", "--", *options)
+        with self.server(*words, url=url), connect(f"ws://127.0.0.1:{port}/ws?session_id={Page.SESSION}") as socket:
+            yield Page(url, socket)
+
+    @contextlib.contextmanager
     def server(self, *words, url):
         """Runs a server until the end of the block."""
         log = self.folder / f"{words[1]}.log"
@@ -306,6 +327,33 @@ class Bench:
                     child.kill()
             process.kill()
             process.wait()
+
+
+class Page:
+    """A page of marimo's editor, without a browser."""
+
+    SESSION = "s_nbsync"
+
+    def __init__(self, url, socket):
+        self.url = url
+        self.socket = socket
+        self.cells = wait_for(self._ready, "marimo's kernel is ready")
+
+    def _ready(self):
+        found = self.message()
+        return found.get("op") == "kernel-ready" and found["data"]
+
+    def message(self):
+        """Reads what marimo says, if it says something. Without readers the session stands still."""
+        with contextlib.suppress(TimeoutError):
+            return json.loads(self.socket.recv(timeout=0.2))
+        return {}
+
+    def ask(self, what, **body):
+        headers = {"Content-Type": "application/json", "Marimo-Session-Id": self.SESSION}
+        request = urllib.request.Request(f"{self.url}/api/{what}", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.loads(answer.read() or b"null")
 
 
 def answers(url):
@@ -414,7 +462,7 @@ def paths_and_imports_in_marimo(bench):
             return ran.exists() and ran.read_text()
 
         wait_for(has_run, "the notebook ran")
-        bench.check(ran.read_text() == f"{bench.folder} 42 7", "paths and imports are those of the source", ran.read_text())
+    check_local(bench, bench.folder)
 
 
 @scenario
@@ -433,10 +481,10 @@ def runs_in_marimo(bench):
     expected = code_cells(exported)
     bench.check(len(expected) == 15 and sum(map(bool, expected.values())) == 13, "marimo's export has outputs", f"{expected}")
     bench.check(list(from_session) == list(expected), "the cells are those of the export", f"{list(from_session)}")
-    for cell, outputs in expected.items():
+    for cell, shown in expected.items():
         # Only when it exports an ipynb does marimo leave Markdown as it is.
         if not cell.startswith("mo.md"):
-            bench.check(from_session.get(cell) == outputs, f"outputs are those of the export: {cell[:30]!r}", f"{from_session.get(cell)}\n{outputs}")
+            bench.check(from_session.get(cell) == shown, f"outputs are those of the export: {cell[:30]!r}", f"{from_session.get(cell)}\n{shown}")
     # That run has left a session as well.
     bench.flush()
     found = code_cells(paths["ipynb"])
@@ -460,49 +508,92 @@ def runs_in_the_editor(bench):
     said = bench.add("live.txt", "one")
     source = bench.add("live.py", LIVE)
     ipynb = bench.which(source, "ipynb")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    options = ("--headless", "--no-token", "--no-skew-protection", "--port", port)
-    words = (binary(), "open", source, "--in", "marimo", "--", *options)
-    session = "s_live12"
-    with bench.server(*words, url=url), connect(f"ws://127.0.0.1:{port}/ws?session_id={session}") as page:
-
-        def ask(what, **body):
-            headers = {"Content-Type": "application/json", "Marimo-Session-Id": session}
-            request = urllib.request.Request(f"{url}/api/kernel/{what}", json.dumps(body).encode(), headers)
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                answer.read()
-
-        def message():
-            # They have to be read for the session to go on.
-            with contextlib.suppress(TimeoutError):
-                return json.loads(page.recv(timeout=0.2))
-            return {}
-
-        def kernel():
-            found = message()
-            return found.get("op") == "kernel-ready" and found["data"]
+    with bench.marimo_editor(source) as page:
 
         def has_come():
-            message()
+            page.message()
             return said.read_text() in "".join(outputs(ipynb))
 
-        cells = wait_for(kernel, "marimo's kernel is ready")
-        ask("instantiate", objectIds=[], values=[], autoRun=True)
+        page.ask("kernel/instantiate", objectIds=[], values=[], autoRun=True)
         wait_for(has_come, "the outputs of the first run are in the notebook")
         said.write_text("two")
-        ask("run", cellIds=cells["cell_ids"][-1:], codes=cells["codes"][-1:])
+        page.ask("kernel/run", cellIds=page.cells["cell_ids"][-1:], codes=page.cells["codes"][-1:])
         wait_for(has_come, "the outputs of the second run are in the notebook")
     bench.check(outputs(ipynb) == ["", "live two\n"], "the newest run is in the notebook", outputs(ipynb))
     bench.check(source.read_text() == LIVE, "the script is as it was")
 
 
+@scenario
+def paths_and_imports_in_jupyter(bench):
+    """JupyterLab, as `nbsync open` starts it, runs a shadow in the folder of its source."""
+    source = prepare_local(bench)
+    cells = code_cells(bench.which(source, "ipynb"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = ("--no-browser", "--allow-root", f"--port={port}", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True")
+    with bench.server(binary(), "open", source, "--in", "jupyter", "--", *options, url=f"{url}/api"):
+        # As its page does for the notebook that it is started on.
+        body = {"path": "local.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+        request = urllib.request.Request(f"{url}/api/sessions", json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            kernel = json.loads(answer.read())["kernel"]["id"]
+        with connect(f"ws://127.0.0.1:{port}/api/kernels/{kernel}/channels") as socket:
+            for no, code in enumerate(cells):
+                header = {"msg_id": str(no), "username": "", "session": "s", "msg_type": "execute_request", "version": "5.3"}
+                content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+                socket.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}))
+                said = wait_for(lambda: reply_to(socket, str(no)), f"cell {no} ran")
+                bench.check(said["status"] == "ok", f"cell {no} runs", f"{said}")
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/api/kernels/{kernel}", method="DELETE"), timeout=PATIENCE):
+            pass
+    check_local(bench, bench.folder)
+
+
+def reply_to(socket, request):
+    """Returns what a kernel answers, once it does."""
+    with contextlib.suppress(TimeoutError):
+        message = json.loads(socket.recv(timeout=1))
+        is_reply = message["header"]["msg_type"] == "execute_reply"
+        return is_reply and message["parent_header"].get("msg_id") == request and message["content"]
+    return None
+
+
+@scenario
+def paths_and_imports_beside_the_source(bench):
+    """With `layout = "sibling"`, every copy runs where its source does, however it is started."""
+    root = bench.home.folder / "beside"
+    root.mkdir()
+    (root / "nbsync.toml").write_text('layout = "sibling"\n')
+    for path in ("neighbour.py", "data/x.csv", "local.py"):
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text({"neighbour.py": NEIGHBOUR, "data/x.csv": "7", "local.py": LOCAL}[path])
+    bench.home.run("sync", root=root, check=0)
+    runs = {
+        "ipynb": ("jupyter", "nbconvert", "--execute", "--inplace", "--to", "notebook", "local.ipynb"),
+        "marimo": ("marimo", "export", "html", "local.marimo.py", "-o", ".page.html"),
+        "marimo as a script": ("python", "local.marimo.py"),
+        "percent": ("python", "local.py"),
+    }
+    for name, words in runs.items():
+        (root / "ran.txt").unlink(missing_ok=True)
+        bench.tool(*words, cwd=root)
+        check_local(bench, root, f" ({name})")
+    bench.home.run("sync", root=root, check=0)
+    bench.check((root / "local.py").read_text() == LOCAL, "the source is as it was")
+
+
 def prepare_local(bench):
-    bench.add("neighbour.py", "ANSWER = 42\n")
+    bench.add("neighbour.py", NEIGHBOUR)
     bench.add("data/x.csv", "7")
     source = bench.add("local.py", LOCAL)
     bench.which(source, "ipynb")
     return source
+
+
+def check_local(bench, folder, how=""):
+    ran = folder / "ran.txt"
+    text = ran.read_text() if ran.exists() else "it did not run"
+    bench.check(text == f"{folder} 42 7", f"paths and imports are those of the source{how}", text)
 
 
 @scenario
@@ -639,6 +730,49 @@ def packages(bench):
         for name, other in paths.items():
             text = other.read_text().replace('\\"', '"')
             bench.check('"attrs==26.1.0"' in text, f"a package that marimo adds is in {name}", text[:400])
+
+
+@scenario
+def sandbox(bench):
+    """Packages that are named in one copy are there when another one runs, and marimo adds its own."""
+    source = bench.add("boxed.py", BOXED)
+    paths = bench.copies(source)
+    # A block that is written in Jupyter.
+    notebook = nbformat.read(paths["ipynb"], 4)
+    block = BLOCK.rstrip().replace("[]", '["marimo==0.25.2", "six==1.16.0"]')
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(block))
+    paths["ipynb"].write_text(nbformat.writes(notebook) + "\n")
+    bench.flush()
+    run = ("uv", "run", "--no-project", "--script")
+    for name in ("marimo", "percent"):
+        said = bench.tool(*run, paths[name])
+        bench.check("six 1.16.0" in said, f"uv runs the {name} copy with the packages of the notebook", said)
+    # And changed there.
+    paths["ipynb"].write_text(paths["ipynb"].read_text().replace("six==1.16.0", "six==1.17.0"))
+    bench.flush()
+    said = bench.tool(*run, paths["marimo"])
+    bench.check("six 1.17.0" in said, "uv runs the marimo copy with the changed packages", said)
+
+    # marimo's editor in a sandbox of these packages, and one more that somebody installs there.
+    with bench.marimo_editor(source, "--sandbox") as page:
+        page.ask("kernel/instantiate", objectIds=[], values=[], autoRun=True)
+
+        def has_run():
+            page.message()
+            return any("six 1.17.0" in it for it in outputs(paths["ipynb"]))
+
+        wait_for(has_run, "the sandbox has run the notebook with its packages")
+        said = page.ask("packages/add", package="attrs==26.1.0")
+        bench.check(said["success"], "marimo installs a package", said)
+
+        def has_block():
+            page.message()
+            return all("attrs==26.1.0" in path.read_text() for path in paths.values())
+
+        wait_for(has_block, "the package that marimo has added is in all copies")
+    bench.flush()
+    first = nbformat.read(paths["ipynb"], 4).cells[0].source
+    bench.check(all(it in first for it in ("marimo==0.25.2", "six==1.17.0")), "the others stay", first)
 
 
 def main():

@@ -170,6 +170,29 @@ fn vs_code_gets_the_named_file_and_a_folder_to_run_in() {
 }
 
 #[test]
+fn vs_code_gets_its_setting_without_a_change_of_the_users_own() {
+    let desk = Desk::new();
+    let settings = "{\n  // mine\n  \"jupyter.notebookFileRoot\": \"/elsewhere\"\n}\n";
+    let own = ["team/.vscode/settings.json", ".vscode/settings.json", "team/team.code-workspace"];
+    for name in own {
+        desk.0.write(name, settings);
+    }
+    drop(desk.open(&["open", "team/a.py", "--in", "code", "--format", "ipynb"]));
+    // One that was changed by hand is made again.
+    desk.0.write("team/__marimo__/nbsync/nbsync.code-workspace", "{}");
+    drop(desk.open(&["open", "team/a.py", "--in", "code", "--format", "ipynb"]));
+    assert!(
+        desk.0.read("team/__marimo__/nbsync/nbsync.code-workspace").contains("notebookFileRoot")
+    );
+    for name in own {
+        assert_eq!(desk.0.read(name), settings, "{name}");
+    }
+    let files = desk.0.files();
+    let new = files.iter().filter(|it| !it.starts_with("team/__marimo__/nbsync/"));
+    assert_eq!(new.collect::<Vec<_>>(), ["nbsync.toml", "team/a.py", "team/team.code-workspace"]);
+}
+
+#[test]
 fn beside_the_source_nothing_needs_to_be_said() {
     let desk = Desk::new();
     desk.0.write("nbsync.toml", "layout = \"sibling\"\n");
