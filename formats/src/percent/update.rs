@@ -224,7 +224,9 @@ impl Fences {
             let mut res = Vec::new();
             for text in texts {
                 res.push(longest);
-                split_lines(text).into_iter().for_each(|line| longest.add(uncomment(old, line)));
+                for line in split_lines(text) {
+                    longest.add(uncomment(old, line));
+                }
             }
             res.reverse();
             res
