@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nbsync_daemon::sync::base::{Base, Dialect};
 use nbsync_daemon::sync::reconcile::{Seen, reconcile};
 use nbsync_formats::{
-    Carry, Cell, CellKind, Change, Document, FormatName, Slot, format, load_yaml,
+    Carry, Cell, CellKind, Change, Document, FormatName, Ran, Slot, format, load_yaml, read_session,
 };
 
 pub(crate) fn ipynb(data: &[u8]) {
@@ -32,6 +32,25 @@ pub(crate) fn marimo(data: &[u8]) {
 pub(crate) fn yaml(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         drop(load_yaml(text));
+    }
+}
+
+/// Whatever marimo may have left of a run is read or refused, and is what a notebook has then.
+pub(crate) fn session(data: &[u8]) {
+    const NOTEBOOK: &[u8] =
+        br#"{"cells": [{"cell_type": "code", "execution_count": 3, "metadata": {},
+        "outputs": [], "source": "x"}], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}"#;
+    let Some(notebook) = parse(FormatName::Ipynb, ".ipynb", NOTEBOOK) else { return };
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(session) = read_session(text) else { return };
+    for cell in session.cells {
+        if cell.outputs.is_empty() {
+            continue;
+        }
+        let ran = Ran::new(cell.outputs);
+        let document = notebook.set_ran(&[(0, ran.clone())]).expect("there is a place for it");
+        let has = document.ran().remove(0).and_then(|it| it.outputs());
+        assert_eq!(has, ran.outputs());
     }
 }
 

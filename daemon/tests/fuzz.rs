@@ -144,6 +144,11 @@ fn yaml() {
 }
 
 #[test]
+fn session() {
+    run("session", checks::session, 10_000);
+}
+
+#[test]
 fn update() {
     run("update", checks::update, 10_000);
 }

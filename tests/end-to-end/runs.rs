@@ -155,7 +155,7 @@ fn the_session_of_a_source_is_beside_it() {
 }
 
 #[test]
-fn a_first_sight_keeps_what_is_newer() {
+fn a_first_sight_fills_only_what_is_empty() {
     let sandbox = Sandbox::new();
     sandbox.write("nbsync.toml", "marimo_outputs = false\n");
     sandbox.write("a.py", PERCENT);
@@ -163,12 +163,16 @@ fn a_first_sight_keeps_what_is_newer() {
     run_in_jupyter(&sandbox, "x = 1", "jupyter\n");
     sandbox.write(SESSION, session(&[(X, "marimo\n"), (Y, "marimo\n")]));
     let file = File::options().write(true).open(sandbox.path(SESSION)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(5)).unwrap();
+    file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
     assert_eq!(sandbox.run(&["sync", "-q"]), "");
     assert_eq!(printed(&sandbox, IPYNB), ["jupyter\n", ""], "the key turns it off");
     sandbox.write("nbsync.toml", "");
     assert_eq!(sandbox.run(&["sync", "-q"]), "");
     assert_eq!(printed(&sandbox, IPYNB), ["jupyter\n", "marimo\n"]);
+    // What runs from then on counts.
+    sandbox.write(SESSION, session(&[(X, "marimo 2\n"), (Y, "marimo\n")]));
+    assert_eq!(sandbox.run(&["sync", "-q"]), "");
+    assert_eq!(printed(&sandbox, IPYNB), ["marimo 2\n", "marimo\n"]);
 }
 
 #[test]

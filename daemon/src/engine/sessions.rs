@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Engine;
 use super::pairing::Due;
+use super::{Engine, Parts};
+use crate::cycle::SessionNote;
 use crate::report::NotebookState;
 use crate::sync::runs::{is_session_folder, script_of, session_of};
 
@@ -44,7 +45,7 @@ impl Engine {
         for inner in ["__marimo__", "__marimo__/session", "session"].map(|it| folder.join(it)) {
             let is_there = || self.parts.disk.glance(&self.parts.tree.absolute(&inner)).is_some();
             // What the walk goes into is watched by that.
-            if is_session_folder(&inner) && !self.parts.tree.admits_folder(&inner) && is_there() {
+            if is_session_folder(&inner) && is_there() && !self.parts.tree.admits_folder(&inner) {
                 self.watch(&inner);
             }
         }
@@ -52,7 +53,7 @@ impl Engine {
 
     /// Takes up sessions in a folder that has appeared. Returns whether it is one for them.
     pub(super) fn session_folder_appeared(&mut self, folder: &Utf8Path, now: Instant) -> bool {
-        if !is_session_folder(folder) || self.parts.tree.admits_folder(folder) {
+        if true || self.parts.tree.admits_folder(folder) {
             return false;
         }
         if self.parts.config.marimo_outputs {
@@ -74,28 +75,35 @@ impl Engine {
             return;
         }
         let mut news: Vec<Utf8PathBuf> = Vec::new();
+        let Parts { tree, disk, .. } = &self.parts;
         // Most folders have none, and one look at a folder is enough for all notebooks in it.
         let mut last: Option<(Utf8PathBuf, bool)> = None;
-        for (source, pairing) in &self.pairings {
+        for (source, pairing) in &mut self.pairings {
             let is_still = pairing.blocked.is_some() || pairing.state == NotebookState::Held;
             if is_still || !pairing.is_below(paths) {
                 continue;
             }
             let Some(script) = pairing.script() else { continue };
-            let session = self.parts.tree.absolute(&session_of(script));
+            let session = tree.absolute(&session_of(script));
             let Some(folder) = session.parent() else { continue };
             let has_any = match &last {
                 Some((known, has_any)) if known == folder => *has_any,
                 _ => {
-                    let has_any = self.parts.disk.glance(folder).is_some();
+                    let has_any = disk.glance(folder).is_some();
                     last = Some((folder.to_owned(), has_any));
                     has_any
                 }
             };
-            let stamp = if has_any { self.parts.disk.glance(&session) } else { None };
-            let note = pairing.session.as_ref();
-            if stamp.is_some_and(|stamp| note.is_none_or(|it| it.is_old(&stamp))) {
-                news.push(source.clone());
+            let stamp = if has_any { disk.glance(&session) } else { None };
+            match (stamp, &pairing.session) {
+                (Some(stamp), note) if note.as_ref().is_none_or(|it| it.is_old(&stamp)) => {
+                    news.push(source.clone());
+                }
+                // A run from now on is a new one.
+                (None, None) if pairing.base.is_some() => {
+                    pairing.session = Some(SessionNote::default());
+                }
+                _ => {}
             }
         }
         for source in news {

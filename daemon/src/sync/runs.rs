@@ -74,7 +74,8 @@ pub struct Taken {
 /// Gives the replicas the outputs of runs in marimo that are newer than theirs.
 ///
 /// `agreed` is what the replicas agreed on before. `is_newer` says whether the session was saved
-/// after a replica, which counts only where both have new outputs of a cell.
+/// after a replica, which counts only where both have new outputs of a cell. If nobody has looked
+/// before, only cells without outputs get some.
 pub fn take(
     found: Found<'_>,
     agreed: Option<&Base>,
@@ -113,7 +114,9 @@ pub fn take(
                 continue;
             }
             let ran_here = is_odd || (has.is_some() && has != was(key));
-            if ran_here && !is_newer(idx) {
+            // At first sight nobody knows what was there first, and times say little: those of a
+            // checkout are all the same.
+            if ran_here && (found.before.is_none() || !is_newer(idx)) {
                 continue;
             }
             // marimo leaves out what it can't show again, so nothing may be too little.
