@@ -53,7 +53,7 @@ impl Engine {
 
     /// Takes up sessions in a folder that has appeared. Returns whether it is one for them.
     pub(super) fn session_folder_appeared(&mut self, folder: &Utf8Path, now: Instant) -> bool {
-        if true || self.parts.tree.admits_folder(folder) {
+        if !is_session_folder(folder) || self.parts.tree.admits_folder(folder) {
             return false;
         }
         if self.parts.config.marimo_outputs {
