@@ -51,6 +51,8 @@ pub struct Config {
     /// How long to wait when a file looks as if it were not written to its end
     /// (key `settle`).
     pub settle: Duration,
+    /// How long after its own save a replica is not written (key `patience`).
+    pub patience: Duration,
     /// Whether folders are polled (key `poll`).
     pub poll: Poll,
     /// How often folders are looked at that are polled (key `poll_interval`).
@@ -82,6 +84,7 @@ impl Default for Config {
             exclude: Patterns::default(),
             gitignore: true,
             settle: Duration::from_millis(30),
+            patience: Duration::from_millis(250),
             poll: Poll::Auto,
             poll_interval: Duration::from_secs(2),
             max_size: 64 << 20,

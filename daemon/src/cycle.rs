@@ -7,6 +7,7 @@ mod impose;
 mod look;
 mod plan;
 mod session;
+mod spare;
 mod transition;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
 use plan::Plan;
 pub(crate) use session::SessionNote;
+pub(crate) use spare::{Editors, Saved};
 use transition::transition;
 
 /// What a cycle may use.
@@ -91,6 +93,8 @@ pub(crate) struct Start<'a> {
     pub(crate) unseen: &'a [Vec<Unseen>],
     /// What is known of marimo's session; `None` if nobody has looked.
     pub(crate) session: Option<&'a SessionNote>,
+    /// Who may have the replicas open.
+    pub(crate) editors: &'a Editors,
     /// A text that an editor saved where nobody looks any more, in the place of
     /// what is on disk for this replica.
     pub(crate) late: Option<LateText>,
@@ -169,6 +173,8 @@ pub(crate) struct Traces {
     pub(crate) begun: Option<Begun>,
     /// Whether a power cut may undo something that it wrote.
     pub(crate) is_unflushed: bool,
+    /// What was saved last into each replica, if it came to look.
+    pub(crate) saved: Option<Vec<Option<Saved>>>,
 }
 
 /// A text that somebody saved.
@@ -215,6 +221,8 @@ pub(crate) struct Wait {
     pub(crate) reason: String,
     /// The file that can't be read as a notebook, if that is why.
     pub(crate) unreadable: Option<Unreadable>,
+    /// When it is over, if that is known.
+    pub(crate) until: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +237,8 @@ pub(crate) enum WaitKind {
     Cleared,
     /// The source is missing, in the same way.
     Gone,
+    /// The editor of a replica that has to be written saved a moment ago.
+    Spared,
     /// Somebody has to do something.
     Held,
     /// The disk refused; worth another try later.
@@ -237,7 +247,13 @@ pub(crate) enum WaitKind {
 
 impl Wait {
     fn new(kind: WaitKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), unreadable: None }
+        Self { kind, reason: reason.into(), unreadable: None, until: None }
+    }
+
+    /// For a replica that is left to its editor for a moment.
+    fn spared(path: &Utf8Path, until: Instant) -> Self {
+        let reason = format!("`{path}` was just saved, and is written in a moment");
+        Self { until: Some(until), ..Self::new(WaitKind::Spared, reason) }
     }
 
     /// For a text that can't be read as a notebook.
@@ -245,7 +261,7 @@ impl Wait {
         let place = line.map_or_else(String::new, |line| format!(", line {line}"));
         let reason = format!("`{path}`{place}: {message}");
         let unreadable = Unreadable { path: path.to_owned(), line, message };
-        Self { kind, reason, unreadable: Some(unreadable) }
+        Self { unreadable: Some(unreadable), ..Self::new(kind, reason) }
     }
 }
 
@@ -395,7 +411,14 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         let (ours, from) = (ours.collect(), resumed.from.clone());
         plan.before = Some(Before { base: agreed, stored: start.stored, ours, from });
     }
+    let saved = spare::saves(context, start, &known, &sights, |idx| ours(idx).is_some());
+    if start.late.is_none() {
+        traces.saved = Some(saved.clone());
+    }
     let outcome = plan.decide(context, &known)?;
+    if plan.base.is_some() && start.late.is_none() && context.write {
+        spare::check(context, start.editors, &saved, (&known, &sights), &outcome.base)?;
+    }
     transition(context, plan, stored, known, &sights, outcome, traces)
 }
 

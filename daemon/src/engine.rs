@@ -521,6 +521,7 @@ impl Engine {
     /// until now can't: the next process knows nothing of that editor.
     pub(crate) fn stop(&mut self) {
         if self.writes {
+            self.end_sparing();
             self.take_up_late_saves();
             self.commit();
         }

@@ -203,7 +203,18 @@ class CodeMirror(Page):
     CELL = ".cm-content"
 
     def focus(self, cell):
-        self.page.locator(self.CELL).nth(cell).click()
+        editor = self.page.locator(self.CELL).nth(cell)
+
+        def has_caret():
+            return editor.evaluate("it => it.contains(document.activeElement)")
+
+        # What a page still does, as after a rename, may take the caret away again.
+        for _ in range(6):
+            editor.click()
+            if poll(has_caret, PATIENCE / 6000):
+                break
+        else:
+            raise RuntimeError(f"{self.name} takes no caret in cell {cell}")
         self.page.keyboard.press("Control+End")
 
 
@@ -229,9 +240,8 @@ class JupyterLab(CodeMirror):
 
     def command(self, name):
         """Runs a command by its name in the palette."""
-        self.page.keyboard.press("Control+Shift+c")
         box = self.page.locator(".lm-CommandPalette-input")
-        box.wait_for(state="visible")
+        self.press_until("Control+Shift+c", box.is_visible)
         box.fill(name)
         self.page.locator(".lm-CommandPalette-item", has_text=name).first.click()
 
@@ -271,10 +281,13 @@ class JupyterLab(CodeMirror):
         """Renames the notebook in the file browser."""
         item = self.page.locator(f".jp-DirListing-item[data-file-type='notebook'][title*='{self.path.name}']")
         item.click()
-        self.page.keyboard.press("F2")
         editor = self.page.locator(".jp-DirListing-editor")
+        self.press_until("F2", editor.is_visible)
         editor.fill(name)
         editor.press("Enter")
+        editor.wait_for(state="detached")
+        # Its tab follows, and then the keys are the notebook's again.
+        self.page.wait_for_selector(f".lm-TabBar-tab.jp-mod-current >> text={name}")
         self.path = self.path.with_name(name)
 
 

@@ -35,7 +35,7 @@ def play(stage, scenario):
     n_typed, n_lost = len(nb.typed), len(nb.lost)
     stage.report.note(
         f"{nb.name}: {n_typed} typed, {n_typed - n_lost} arrived, {n_lost} lost,"
-        f" {nb.n_dialogs} unexpected dialogs"
+        f" {nb.n_dialogs} unexpected dialogs ({nb.n_expected_dialogs} expected)"
     )
 
 
@@ -43,6 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--code-server", type=Path, required=True, help="its folder, from npm")
     parser.add_argument("--rounds", type=int, default=2, help="of what is timed")
+    parser.add_argument("--tries", type=int, default=20, help="of two saves at once")
     parser.add_argument("scenario", nargs="*")
     args = parser.parse_args()
     folder = scratch("editors")
@@ -61,7 +62,7 @@ def main():
             browser() as chromium,
         ):
             daemon.flush()
-            stage = Stage(report, root, daemon, servers, chromium, shots, args.rounds)
+            stage = Stage(report, root, daemon, servers, chromium, shots, args.rounds, args.tries)
             for it in chosen:
                 play(stage, it)
             report.note(f"load {os.getloadavg()[0]:.1f}")

@@ -55,6 +55,32 @@ def two_editors_within_a_second(nb):
 
 
 @scenario
+def saved_in_two_at_once(nb):
+    """Two editors save at the same moment, again and again: each shows what the other has saved.
+
+    VS Code looks what became of its save, and takes a merge that it finds there for its own text. Every
+    other time it is refused, and its user insists: such a save is merged within milliseconds.
+    """
+    text, marimo = nb.vscode_text(), nb.marimo()
+    tokens = []
+    for no in range(nb.stage.n_tries):
+        pair = [f"text_{no}", f"marimo_{no}"]
+        text.type(0, f"\n{pair[0]} = 0")
+        marimo.type(2, f"\n{pair[1]} = 0")
+        marimo.press_save()
+        if no % 2:
+            nb.wait_in_file(nb.percent, pair[1])
+        text.press_save()
+        nb.settle([text, marimo])
+        nb.wait_everywhere(pair)
+        nb.check_shown(pair[1], [text])
+        nb.check_shown(pair[0], [marimo])
+        tokens += pair
+    nb.check_tokens(tokens)
+    nb.check_no_dialogs()
+
+
+@scenario
 def the_same_cell_in_two_editors(nb):
     """Both lines at the end of one cell: both are kept, and the user is told."""
     type_in_both(nb, 1, 1)
@@ -78,14 +104,19 @@ def marimo_without_watch(nb):
     nb.check_no_dialogs()
 
 
+def edit_under(nb, page, typed, other, token):
+    """Types in a page, does not save, and lets an edit from another one come."""
+    page.type(2, f"\n{typed} = 0")
+    other.type(0, f"\n{token} = 0")
+    nb.save(other, token)
+    nb.wait_in_file(page.path, token)
+
+
 @scenario
 def vscode_overwrites(nb):
     """Unsaved typing in VS Code when an edit arrives: its save is refused, and its user insists."""
     text, marimo = nb.vscode_text(), nb.marimo()
-    text.type(0, "\nfrom_text = 0")
-    marimo.type(2, "\nfrom_marimo = 0")
-    nb.save(marimo, "from_marimo")
-    nb.wait_in_file(nb.percent, "from_marimo")
+    edit_under(nb, text, "from_text", marimo, "from_marimo")
     said = nb.save(text, "from_text", insist="Overwrite")
     nb.check(said and "newer" in said, "VS Code says that the file is newer", said)
     nb.check_shown("from_text", [marimo])
@@ -96,10 +127,7 @@ def vscode_overwrites(nb):
 def edit_under_jupyter(nb):
     """Types in JupyterLab, does not save, and lets an edit from VS Code come."""
     text, lab = nb.vscode_text(), nb.jupyterlab()
-    lab.type(2, "\nfrom_lab = 0")
-    text.type(0, "\nfrom_text = 0")
-    nb.save(text, "from_text")
-    nb.wait_in_file(nb.ipynb, "from_text")
+    edit_under(nb, lab, "from_lab", text, "from_text")
     nb.stage.daemon.flush()
     nb.check(not lab.dialogs(), "JupyterLab asks nothing until it saves", lab.dialogs())
     return text, lab

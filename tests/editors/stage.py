@@ -1,20 +1,25 @@
 """What a scenario works on: a notebook, its replicas, and the pages that have them open."""
 
 import sys
+import time
 
 import nbformat
 from pages import JupyterLab, JupyterLabTogether, Marimo, VsCodeNotebook, VsCodeText, poll
 from support.daemon import Failure
 from support.kernel import KERNEL, LANGUAGE
 
+# A key that an editor does not take is pressed again after so many seconds.
+PRESS_AGAIN = 10
 
-def write_notebook(path):
-    """Writes three code cells with outputs, as JupyterLab would, so that opening them changes nothing."""
+
+def write_notebook(path, n_cells=3):
+    """Writes code cells with outputs, as JupyterLab would, so that opening them changes nothing."""
     v4 = nbformat.v4
     cells = []
-    for no, (source, output) in enumerate(
-        [("x = 1\nprint(x)", "1\n"), ("y = x + 1\nprint(y)", "2\n"), ("z = y + 1\nprint(z)", "3\n")], 1
-    ):
+    names = "xyzuvw"[:n_cells]
+    for no, (name, before) in enumerate(zip(names, " " + names), 1):
+        source = f"{name} = {before} + 1\nprint({name})" if no > 1 else "x = 1\nprint(x)"
+        output = f"{no}\n"
         cell = v4.new_code_cell(source, id=f"cell-{no}", execution_count=no)
         cell.outputs = [v4.new_output("stream", name="stdout", text=output)]
         cells.append(cell)
@@ -28,7 +33,7 @@ def write_notebook(path):
 class Stage:
     """What all scenarios share."""
 
-    def __init__(self, report, root, daemon, servers, chromium, shots, n_rounds=2):
+    def __init__(self, report, root, daemon, servers, chromium, shots, n_rounds=2, n_tries=20):
         self.report = report
         self.root = root
         self.daemon = daemon
@@ -37,6 +42,8 @@ class Stage:
         self.shots = shots
         # How often each editor is typed in where that is timed.
         self.n_rounds = n_rounds
+        # How often two editors save at once.
+        self.n_tries = n_tries
         # Of each pair of author and reader, in ms.
         self.latencies = {}
 
@@ -44,9 +51,10 @@ class Stage:
 class Notebook:
     """The notebook of one scenario."""
 
-    def __init__(self, stage, name):
+    def __init__(self, stage, name, n_cells=3):
         self.stage = stage
         self.name = name
+        self.n_cells = n_cells
         self.folder = stage.root / name
         self.pages = []
         self.own_servers = []
@@ -54,6 +62,7 @@ class Notebook:
         self.typed = set()
         self.lost = set()
         self.n_dialogs = 0
+        self.n_expected_dialogs = 0
         self.rename("nb")
 
     def rename(self, stem):
@@ -67,8 +76,8 @@ class Notebook:
         page = kind(self.stage.chromium, path)
         self.pages.append(page)
         page.open(server.url, self.stage.root)
-        if poll(lambda: len(page.cells()) == 3) is None:
-            raise Failure(f"{page.name} does not show three cells, but {page.cells()}")
+        if poll(lambda: len(page.cells()) == self.n_cells) is None:
+            raise Failure(f"{page.name} does not show {self.n_cells} cells, but {page.cells()}")
         return page
 
     def vscode_text(self, autosave=False):
@@ -108,9 +117,16 @@ class Notebook:
         A dialog that refuses the save is answered with the button `insist`. Returns what it said.
         """
         page.press_save()
+        pressed_at = time.monotonic()
 
         def is_saved_or_refused():
-            return text in page.path.read_text() or page.dialogs()
+            nonlocal pressed_at
+            if text in page.path.read_text() or page.dialogs():
+                return True
+            if PRESS_AGAIN < time.monotonic() - pressed_at:
+                pressed_at = time.monotonic()
+                page.press_save()
+            return False
 
         if poll(is_saved_or_refused) is None:
             raise Failure(f"{page.name} does not save `{text}`")
@@ -119,9 +135,38 @@ class Notebook:
             if insist is None:
                 raise Failure(f"{page.name} refuses to save: {said}")
             page.answer(insist)
+            self.n_expected_dialogs += 1
             self.wait_in_file(page.path, text)
         self.wait_clean(page)
         return said
+
+    def settle(self, pages):
+        """Returns once the pages have saved everything. Who may not is told to insist."""
+        pressed_at = time.monotonic()
+
+        def are_clean():
+            nonlocal pressed_at
+            dirty = [page for page in pages if not self.insist(page) and page.is_dirty()]
+            if PRESS_AGAIN < time.monotonic() - pressed_at:
+                pressed_at = time.monotonic()
+                for page in dirty:
+                    page.press_save()
+            return not any(page.dialogs() or page.is_dirty() for page in pages)
+
+        if poll(are_clean) is None:
+            dirty = [page.name for page in pages if page.is_dirty()]
+            raise Failure(f"not saved: {dirty}")
+
+    def insist(self, page):
+        """Answers what an editor asks whose file has changed. Returns whether it did."""
+        said = page.dialogs()
+        if not said:
+            return False
+        if not any(it in said[0] for it in ("newer", "changed on disk")):
+            raise Failure(f"{page.name} says: {said}")
+        page.answer("Overwrite")
+        self.n_expected_dialogs += 1
+        return True
 
     def wait_clean(self, page):
         """Returns once a page has nothing that is not saved."""
@@ -150,9 +195,7 @@ class Notebook:
     def check_tokens(self, tokens, once=True):
         """Every token is in every replica, and only once; each is typed as `TOKEN = 0`."""
         self.stage.daemon.flush()
-        texts = {
-            path.name: path.read_text() for path in (self.ipynb, self.percent, self.marimo_script)
-        }
+        texts = {path.name: path.read_text() for path in self.files()}
         for token in tokens:
             # marimo's signatures name it as well.
             counts = {name: text.count(f"{token} =") for name, text in texts.items()}
@@ -161,6 +204,18 @@ class Notebook:
                 self.lost.add(token)
             self.check(is_there, f"`{token}` is in every replica once", f"{counts}")
         self.typed.update(tokens)
+
+    def files(self):
+        return self.ipynb, self.percent, self.marimo_script
+
+    def wait_everywhere(self, tokens):
+        """Waits until every copy has all tokens. Unlike a flush this leaves it to nbsync when to write."""
+
+        def are_there():
+            texts = [path.read_text() for path in self.files()]
+            return all(f"{token} =" in text for token in tokens for text in texts)
+
+        return poll(are_there)
 
     def status(self):
         return self.stage.daemon.status()[str(self.ipynb.relative_to(self.stage.root))]

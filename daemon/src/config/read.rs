@@ -18,7 +18,7 @@ use crate::sync::outputs::Outputs;
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "exclude",
     "formats",
     "gitignore",
@@ -30,6 +30,7 @@ const KEYS: [&str; 15] = [
     "max_size",
     "outputs",
     "pairs",
+    "patience",
     "poll",
     "poll_interval",
     "settle",
@@ -116,9 +117,10 @@ impl Reader<'_> {
             "max_size" => settings.max_size = Some(self.max_size(value)?),
             "outputs" => settings.outputs = Some(self.outputs(value)?),
             "pairs" => settings.pairs = Some(self.pairs(value)?),
+            "patience" => settings.patience = Some(self.short("patience", value)?),
             "poll" => settings.poll = Some(self.poll(value)?),
             "poll_interval" => settings.poll_interval = Some(self.poll_interval(value)?),
-            "settle" => settings.settle = Some(self.settle(value)?),
+            "settle" => settings.settle = Some(self.short("settle", value)?),
             "marimo_outputs" => {
                 settings.marimo_outputs = Some(self.boolean("marimo_outputs", value)?);
             }
@@ -198,10 +200,14 @@ impl Reader<'_> {
         self.expect("outputs", "\"keep\", \"clear-edited\" or \"strip\"", value, outputs)
     }
 
-    fn settle(&self, value: &Spanned<DeValue<'_>>) -> Result<Duration, ConfigError> {
-        let settle = duration(value.get_ref()).filter(|it| *it <= Duration::from_mins(1));
+    fn short(
+        &self,
+        key: &'static str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Duration, ConfigError> {
+        let short = duration(value.get_ref()).filter(|it| *it <= Duration::from_mins(1));
         let expected = "a time like \"30ms\", or milliseconds, of at most a minute";
-        self.expect("settle", expected, value, settle)
+        self.expect(key, expected, value, short)
     }
 
     fn history(

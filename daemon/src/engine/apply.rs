@@ -34,6 +34,11 @@ impl Engine {
         {
             pairing.begun = Some(begun);
         }
+        if let Some(pairing) = self.pairings.get_mut(source)
+            && let Some(saved) = traces.saved
+        {
+            pairing.saved = saved;
+        }
         let now = job.now;
         match end {
             End::Unchanged(replicas) => {
@@ -223,8 +228,14 @@ impl Engine {
 
     fn wait(&mut self, source: &Utf8Path, mut job: Job, wait: Wait) {
         let now = job.now;
-        let goes_on = job.due.put_off(wait.kind, self.parts.config.settle, now);
-        let is_soon = goes_on && job.due.at <= now + SOON;
+        let goes_on = match wait.until {
+            Some(until) => {
+                job.due.spare(until, now);
+                true
+            }
+            None => job.due.put_off(wait.kind, self.parts.config.settle, now),
+        };
+        let is_soon = goes_on && (job.due.at <= now + SOON || wait.until.is_some());
         if !is_soon || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
             self.hold(source, wait.reason);
             if let Some(pairing) = self.pairings.get_mut(source) {

@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// A client that waits until everything it saved is propagated.
 pub(super) struct Waiting {
-    paths: Vec<Utf8PathBuf>,
+    pub(super) paths: Vec<Utf8PathBuf>,
     reply: oneshot::Sender<Reply>,
     /// When it is answered in any case.
     pub(super) until: Instant,
@@ -124,9 +124,9 @@ impl Engine {
         self.walk_below(camino::Utf8Path::new(""), now);
         self.look_at_stamps(paths, now);
         self.look_at_sessions(paths, Duration::ZERO, now);
-        // There may be room on the disk by now.
+        // There may be room on the disk by now, and somebody waits.
         for (source, due) in &mut self.due {
-            if due.last == Some(WaitKind::Refused)
+            if matches!(due.last, Some(WaitKind::Refused | WaitKind::Spared))
                 && self.pairings.get(source).is_some_and(|pairing| pairing.is_below(paths))
             {
                 due.at = now;

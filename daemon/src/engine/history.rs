@@ -12,7 +12,7 @@ use nbsync_formats::Document;
 use super::pairing::Due;
 use super::work::{ACCIDENTS, Job};
 use super::{COLLECT, Engine};
-use crate::cycle::{Begun, End, Fate, LateText, Start, Traces, cycle};
+use crate::cycle::{Begun, Editors, End, Fate, LateText, Start, Traces, cycle};
 use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
 use crate::error::{chain, guarded};
 use crate::planted::{Bug, is_planted};
@@ -430,6 +430,7 @@ impl Engine {
             waited: &ACCIDENTS,
             unseen: &[],
             session: None,
+            editors: &Editors::default(),
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut traces) = cycle(&self.context(), &start);
@@ -450,6 +451,7 @@ impl Engine {
             waited: ACCIDENTS.to_vec(),
             unseen: Vec::new(),
             session: None,
+            editors: Editors::default(),
             due: Due::new(now),
             now,
         };

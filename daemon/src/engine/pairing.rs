@@ -11,7 +11,7 @@ use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
 use super::fights::Stopped;
 use crate::config::Config;
-use crate::cycle::{Begun, Records, Replica, SessionNote, Unseen, WaitKind};
+use crate::cycle::{Begun, Records, Replica, Saved, SessionNote, Unseen, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadable};
 use crate::sync::Digest;
@@ -46,6 +46,8 @@ pub(crate) struct Pairing {
     pub(crate) session: Option<SessionNote>,
     /// When outputs of a run in marimo arrived last.
     pub(crate) ran_at: Option<Instant>,
+    /// What was saved last into each replica.
+    pub(crate) saved: Vec<Option<Saved>>,
     /// Whether two programs fight over it.
     pub(crate) fight: Fight,
     /// Set while it is stopped because they do.
@@ -80,6 +82,7 @@ impl Pairing {
             unseen: Vec::new(),
             session: None,
             ran_at: None,
+            saved: Vec::new(),
             fight: Fight::default(),
             stopped: None,
             found: None,
@@ -175,6 +178,10 @@ pub(crate) struct Due {
     pub(crate) attempt: usize,
     /// Replicas to read even if they seem unchanged.
     pub(crate) touched: BTreeSet<usize>,
+    /// Whether no editor is given time.
+    pub(crate) is_urgent: bool,
+    /// When editors were first given time.
+    pub(crate) spared: Option<Instant>,
     /// What may still turn out to be the middle of a save, and until when. Events in
     /// between don't shorten it.
     graces: Vec<(WaitKind, Instant)>,
@@ -182,12 +189,28 @@ pub(crate) struct Due {
 
 impl Due {
     pub(crate) fn new(at: Instant) -> Self {
-        Self { at, since: at, last: None, attempt: 0, touched: BTreeSet::new(), graces: Vec::new() }
+        Self {
+            at,
+            since: at,
+            last: None,
+            attempt: 0,
+            touched: BTreeSet::new(),
+            is_urgent: false,
+            spared: None,
+            graces: Vec::new(),
+        }
     }
 
     /// Whether something was given the time that it may take to become whole.
     pub(crate) fn has_waited(&self, kind: WaitKind, now: Instant) -> bool {
         self.graces.iter().any(|(given, until)| *given == kind && *until <= now)
+    }
+
+    /// Puts off the next look until an editor that saved a moment ago is done.
+    pub(crate) fn spare(&mut self, until: Instant, now: Instant) {
+        self.last = Some(WaitKind::Spared);
+        self.spared.get_or_insert(now);
+        self.at = until;
     }
 
     /// Puts off the next look after one that was in vain, or returns false if it
@@ -217,6 +240,7 @@ impl Due {
                 waits.get(attempt).copied().unwrap_or(MAX_BACK_OFF)
             }
             WaitKind::Held
+            | WaitKind::Spared
             | WaitKind::Unlikely
             | WaitKind::Missing
             | WaitKind::Cleared
@@ -234,7 +258,7 @@ fn grace(kind: WaitKind) -> Option<Duration> {
     match kind {
         WaitKind::Unlikely | WaitKind::Cleared | WaitKind::Gone => Some(Duration::from_secs(2)),
         WaitKind::Missing => Some(Duration::from_millis(500)),
-        WaitKind::Unsettled | WaitKind::Held | WaitKind::Refused => None,
+        WaitKind::Unsettled | WaitKind::Spared | WaitKind::Held | WaitKind::Refused => None,
     }
 }
 
@@ -341,6 +365,7 @@ impl PairingRecord {
             unseen: Vec::new(),
             session: self.session,
             ran_at: None,
+            saved: Vec::new(),
             fight: Fight::default(),
             stopped: None,
             found: None,

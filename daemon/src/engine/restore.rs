@@ -12,7 +12,7 @@ use super::pairing::{Due, Pairing};
 use super::revisions::Step;
 use super::work::Job;
 use crate::control::Reply;
-use crate::cycle::{End, Replica, Unsynced, impose};
+use crate::cycle::{Editors, End, Replica, Unsynced, impose};
 use crate::disk::{Expected, ReadError, WriteOptions};
 use crate::error::chain;
 use crate::history::{self, HistoryError, LogEntry, Rev, SHORT, Timeline, version_id};
@@ -190,6 +190,7 @@ impl Engine {
             touched: Vec::new(),
             unseen: Vec::new(),
             session: None,
+            editors: Editors::default(),
             due: Due::new(now),
             now,
         };

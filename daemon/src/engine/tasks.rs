@@ -17,7 +17,7 @@ use crate::store::Store;
 /// A request that waits until everything that was saved before it is propagated.
 pub(super) struct WaitingTask {
     command: Command,
-    paths: Vec<Utf8PathBuf>,
+    pub(super) paths: Vec<Utf8PathBuf>,
     reply: oneshot::Sender<Reply>,
     /// When it is done in any case.
     pub(super) until: Instant,

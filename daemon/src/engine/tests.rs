@@ -9,5 +9,6 @@ mod pairs;
 mod panics;
 mod races;
 mod renames;
+mod spare;
 
 use crate::simulation::{cells, world};

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Engine;
-use super::pairing::{AllRecords, Due};
-use crate::cycle::{Begun, Context, Replica, SessionNote, Start, Unseen, WaitKind, cycle};
+use super::pairing::{AllRecords, Due, Pairing};
+use crate::cycle::{Begun, Context, Editors, Replica, SessionNote, Start, Unseen, WaitKind, cycle};
 use crate::error::{PANICKED, chain};
 use crate::report::{DaemonState, NotebookState, Report};
 use crate::sync::Digest;
@@ -123,10 +123,24 @@ impl Engine {
     pub(super) fn work_on(&mut self, source: &Utf8Path, now: Instant) {
         let Some(pairing) = self.pairings.get(source) else { return };
         let all = 0..pairing.replicas.len();
-        self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now)).touched.extend(all);
+        let due = self.due.entry(source.to_owned()).or_insert_with(|| Due::new(now));
+        due.touched.extend(all);
+        due.is_urgent = true;
         if let Some(job) = self.job(source, now) {
             let (end, traces) = cycle(&self.context(), &job.start());
             self.apply(source, job, end, traces);
+        }
+    }
+
+    /// Writes what is left to editors for a moment.
+    pub(super) fn end_sparing(&mut self) {
+        if self.is_still() || self.parts.tree.git_operation().is_some() {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let spared = self.due.iter().filter(|(_, due)| due.last == Some(WaitKind::Spared));
+        for source in spared.map(|(source, _)| source.clone()).collect::<Vec<_>>() {
+            self.work_on(&source, now);
         }
     }
 
@@ -219,6 +233,7 @@ impl Engine {
         let unseen = pairing.unseen.clone();
         let session = pairing.session.clone();
         let replicas = pairing.replicas.clone();
+        let editors = self.editors(pairing, &due, now);
         Some(Job {
             number: self.number(),
             replicas,
@@ -230,9 +245,23 @@ impl Engine {
             waited,
             unseen,
             session,
+            editors,
             due,
             now,
         })
+    }
+
+    /// What is known of the editors that may have the replicas of a pairing open.
+    fn editors(&self, pairing: &Pairing, due: &Due, now: Instant) -> Editors {
+        let is_awaited = self.waiting.iter().any(|it| pairing.is_below(&it.paths))
+            || self.tasks.iter().any(|it| pairing.is_below(&it.paths));
+        // Somebody may save all the time.
+        let patience = 2 * self.parts.config.patience;
+        let is_over = due.spared.is_some_and(|first| first + patience <= now);
+        Editors {
+            saved: pairing.saved.clone(),
+            may_wait: self.parts.watcher.is_some() && !is_awaited && !is_over && !due.is_urgent,
+        }
     }
 
     pub(super) fn number(&mut self) -> usize {
@@ -253,6 +282,7 @@ pub(super) struct Job {
     pub(super) waited: Vec<WaitKind>,
     pub(super) unseen: Vec<Vec<Unseen>>,
     pub(super) session: Option<SessionNote>,
+    pub(super) editors: Editors,
     pub(super) due: Due,
     pub(super) now: Instant,
 }
@@ -269,6 +299,7 @@ impl Job {
             waited: &self.waited,
             unseen: &self.unseen,
             session: self.session.as_ref(),
+            editors: &self.editors,
             late: None,
         }
     }

@@ -15,6 +15,7 @@ use super::invariant::{Invariant, Violation, ensure};
 use super::rng::Rng;
 use super::script::{Act, Script, What};
 use super::world::{QUIET, WALL, World, at};
+use crate::config::Config;
 use crate::control::Command;
 use crate::disk::{Crashed, Step};
 use crate::git::GitOperation;
@@ -126,7 +127,10 @@ pub(super) struct Sim {
 
 impl Sim {
     fn new(script: &Script, traced: bool) -> Self {
-        let world = World::new();
+        let mut world = World::new();
+        if script.start.is_multiple_of(2) {
+            world.patience = Config::default().patience;
+        }
         let editors = Arc::new(Mutex::new(Editors::new(world.disk.clone(), traced)));
         let audit = audit(&world, &editors);
         let mut sim = Self {

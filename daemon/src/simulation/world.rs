@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) store: SimStore,
     pub(crate) engine: Option<Engine>,
     pub(crate) reports: Arc<Mutex<Vec<Report>>>,
+    /// How long an update waits for an editor that has just saved.
+    pub(crate) patience: Duration,
     pub(crate) git: Arc<Mutex<Option<GitOperation>>>,
     clock: Arc<TestClock>,
     steps: Arc<Mutex<Vec<(Step, Utf8PathBuf)>>>,
@@ -75,6 +77,7 @@ impl World {
             store: SimStore::default(),
             engine: None,
             reports: Arc::default(),
+            patience: Duration::ZERO,
             git: Arc::default(),
             clock: Arc::new(TestClock { start, now: Mutex::new(start), wall: Mutex::new(WALL) }),
             steps: Arc::default(),
@@ -184,7 +187,7 @@ impl World {
         self.n_changes = 0;
         let reports = Arc::clone(&self.reports);
         let parts = Parts {
-            config: Config { marimo_outputs: false, ..Config::default() },
+            config: Config { marimo_outputs: false, patience: self.patience, ..Config::default() },
             disk: Arc::new(self.disk.clone()),
             store: Arc::new(self.store.clone()),
             tree: Box::new(MemoryTree { disk: self.disk.clone(), git: Arc::clone(&self.git) }),

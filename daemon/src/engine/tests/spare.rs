@@ -1,0 +1,184 @@
+//! Editors that saved a moment ago are given time, and nobody else waits for that.
+
+use std::time::Duration;
+
+use super::world::{QUIET, World, at, replicas};
+use crate::control::{Command, Reply};
+use crate::report::NotebookState;
+
+const BEFORE: &str = "x = 1 | y = 2 | z = 3";
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A notebook whose updates wait for editors, as they do by default.
+fn patient() -> World {
+    let mut world = World::new();
+    world.patience = ms(250);
+    world.create("a.py", BEFORE);
+    world.start();
+    world.run(QUIET);
+    world.forget();
+    world
+}
+
+/// VS Code looks what became of its save, and takes what it finds for that.
+#[test]
+fn replicas_that_were_saved_at_once_are_left_alone_for_a_moment() {
+    let mut world = patient();
+    let [source, _, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.edit(&marimo, "x = 10 | y = 2 | z = 3");
+    world.run(ms(240));
+    assert_eq!(world.written(), [""; 0]);
+    world.check_state("a.py", NotebookState::Pending);
+    world.run(ms(20));
+    world.check("a.py", "x = 10 | y = 2 | z = 30");
+    world.check_state("a.py", NotebookState::Synced);
+    assert_eq!(world.written().len(), 3);
+    world.run(QUIET);
+    assert_eq!(world.written().len(), 3);
+}
+
+#[test]
+fn edit_waits_only_for_an_editor_that_just_saved() {
+    let mut world = patient();
+    let [source, ipynb, _] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.run(ms(1));
+    world.check("a.py", "x = 1 | y = 2 | z = 30");
+    // Whoever saves again has nobody to wait for.
+    world.run(ms(50));
+    world.edit(&source, "x = 1 | y = 2 | z = 31");
+    world.run(ms(1));
+    world.check("a.py", "x = 1 | y = 2 | z = 31");
+    world.run(ms(100));
+    world.forget();
+    world.edit(&ipynb, "x = 10 | y = 2 | z = 31");
+    world.run(ms(140));
+    assert_eq!(world.written(), [""; 0]);
+    world.run(ms(20));
+    world.check("a.py", "x = 10 | y = 2 | z = 31");
+    world.run(ms(300));
+    world.edit(&source, "x = 10 | y = 20 | z = 31");
+    world.run(ms(1));
+    world.check("a.py", "x = 10 | y = 20 | z = 31");
+}
+
+#[test]
+fn edits_that_come_meanwhile_are_one_write() {
+    let mut world = patient();
+    let [source, ipynb, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.run(ms(20));
+    world.forget();
+    for no in 10..20 {
+        world.edit(&marimo, &format!("x = {no} | y = 2 | z = 30"));
+        world.run(ms(20));
+    }
+    assert_eq!(world.written(), [""; 0]);
+    world.run(ms(50));
+    world.check("a.py", "x = 19 | y = 2 | z = 30");
+    assert_eq!(world.written().iter().filter(|it| **it == source).count(), 1);
+    assert_eq!(world.written().iter().filter(|it| **it == ipynb).count(), 1);
+}
+
+/// What was saved meanwhile and taken back is in the history.
+#[test]
+fn edit_that_is_taken_back_meanwhile_is_kept() {
+    let mut world = patient();
+    let [source, _, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.run(ms(20));
+    world.edit(&marimo, "x = 1 | y = twenty | z = 30");
+    world.run(ms(20));
+    world.edit(&marimo, "x = 10 | y = 2 | z = 30");
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 2 | z = 30");
+    assert!(world.is_kept("y = twenty"));
+}
+
+/// Its user insists on a text that was there before the update came.
+#[test]
+fn update_that_came_late_survives_an_editor_that_never_loads_it() {
+    let mut world = patient();
+    let [source, ipynb, _] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    let text = world.text(&source);
+    world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
+    world.run(ms(1100));
+    world.check("a.py", "x = 10 | y = 2 | z = 30");
+    world.disk.save(&at(&source), text.replace("y = 2", "y = 20").as_bytes());
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 20 | z = 30");
+}
+
+/// Who saves all the time does not keep updates away for ever.
+#[test]
+fn patience_ends() {
+    let mut world = patient();
+    let [source, ipynb, _] = replicas("a.py");
+    world.edit(&ipynb, "x = 1 | y = 2 | z = 30");
+    world.run(ms(20));
+    world.edit(&source, "x = 10 | y = 2 | z = 30");
+    let mut arrived = 0;
+    for no in 0..25 {
+        let has_it = world.text(&ipynb).contains("x = 10");
+        arrived += usize::from(has_it);
+        let x = if has_it { 10 } else { 1 };
+        world.edit(&ipynb, &format!("x = {x} | y = {no} | z = 30"));
+        world.run(ms(40));
+    }
+    assert!((5..20).contains(&arrived), "{arrived}");
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 24 | z = 30");
+}
+
+#[test]
+fn who_asks_for_it_gets_all_at_once() {
+    let mut world = patient();
+    let [source, _, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.edit(&marimo, "x = 10 | y = 2 | z = 3");
+    world.run(ms(20));
+    assert_eq!(world.written(), [""; 0]);
+    let mut answer = world.call(Command::Flush { paths: vec![] });
+    world.run(ms(1));
+    let Ok(Reply::Synced(report)) = answer.try_recv() else { panic!("no answer") };
+    assert!(report.out_of_sync.is_empty());
+    world.check("a.py", "x = 10 | y = 2 | z = 30");
+}
+
+#[test]
+fn what_waits_is_written_before_the_end_or_after_it() {
+    for in_order in [true, false] {
+        let mut world = patient();
+        let [source, _, marimo] = replicas("a.py");
+        world.edit(&source, "x = 1 | y = 2 | z = 30");
+        world.edit(&marimo, "x = 10 | y = 2 | z = 3");
+        world.run(ms(20));
+        if in_order {
+            world.stop();
+            world.check("a.py", "x = 10 | y = 2 | z = 30");
+        } else {
+            world.engine = None;
+        }
+        world.start();
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 2 | z = 30");
+    }
+}
+
+#[test]
+fn conflict_of_two_that_just_saved_is_found_once() {
+    let mut world = patient();
+    let [source, ipynb, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 20 | z = 3");
+    world.edit(&marimo, "x = 1 | y = 200 | z = 3");
+    world.run(QUIET);
+    for path in [&source, &ipynb, &marimo] {
+        assert_eq!(world.text(path).matches("y = 200").count(), 1, "{path}");
+    }
+    world.check_state("a.py", NotebookState::Conflict);
+}
