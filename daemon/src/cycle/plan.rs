@@ -233,8 +233,13 @@ impl Plan {
             for (document, replica) in self.documents.iter_mut().zip(&base.replicas) {
                 document.get_or_insert_with(|| Arc::clone(&replica.document));
             }
-            // Keys mean other cells now.
-            self.unseen = vec![Vec::new(); known.len()];
+            // Keys of newer cells mean other ones now. What else other editors have not loaded
+            // they still have not.
+            let is_old = |key| had.model.keys.contains(&key);
+            for (other, unseen) in self.unseen.iter_mut().enumerate() {
+                let is_idle = outcome.edits[other].is_empty();
+                unseen.retain(|it| is_idle && it.incoming.is_about(is_old));
+            }
             self.stale = Some(idx);
             self.base = Some(had);
             return self.outcome(known).map(Some);

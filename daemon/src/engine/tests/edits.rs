@@ -421,6 +421,26 @@ fn late_save_is_an_edit_of_what_its_editor_had_saved() {
     world.check("a.py", "x = 4 | y = 5 | z = 3");
 }
 
+/// One editor never loads anything, and another one has not loaded what came while its user typed.
+#[test]
+fn two_stale_editors_undo_nothing() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 2 | z = 3")]);
+    let [percent, ipynb, marimo] = replicas("a.py");
+    world.edit(&ipynb, "x = 1 | y = 2+jup | z = 3");
+    world.run(Duration::from_secs(3));
+    let (loaded, lab) = (world.text(&percent), world.text(&ipynb));
+    world.edit(&marimo, "x = 1 | y = 2+jup | z = 3+mari");
+    world.run(Duration::from_secs(3));
+    world.disk.save(&at(&ipynb), lab.replace("jup", "jupyter = 0").as_bytes());
+    world.run(Duration::from_millis(200));
+    world.check("a.py", "x = 1 | y = 2+jupyter = 0 | z = 3+mari");
+    world.edit(&marimo, "x = 1 | y = 2+jupyter = 0 | z = 3+marimo = 0");
+    world.run(Duration::from_secs(2));
+    world.disk.save(&at(&percent), loaded.replace("x = 1", "x = 1\ncode = 0").as_bytes());
+    world.run(QUIET);
+    world.check("a.py", "x = 1+code = 0 | y = 2+jupyter = 0 | z = 3+marimo = 0");
+}
+
 #[test]
 fn first_cell_takes_the_place_of_the_empty_one() {
     for from in 0..2 {
