@@ -9,6 +9,7 @@ mod plan;
 mod session;
 mod spare;
 mod transition;
+mod unseen;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,7 +32,6 @@ use crate::sync::edit::{CellKey, Edit};
 use crate::sync::outputs::is_stripped_as;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
-use crate::sync::stale::Incoming;
 use crate::tree::Tree;
 use crate::trust::Notary;
 use begun::{Before, Resumed};
@@ -42,6 +42,7 @@ use plan::Plan;
 pub(crate) use session::SessionNote;
 pub(crate) use spare::{Editors, Saved};
 use transition::transition;
+pub(crate) use unseen::{Unseen, UnseenRecord};
 
 /// What a cycle may use.
 pub(crate) struct Context<'a> {
@@ -108,16 +109,6 @@ pub(crate) struct LateText {
     /// What the file in its place may hold: what it was last known to, or the beginning of
     /// this text, which was given back to it.
     pub(crate) on_disk: Vec<Digest>,
-}
-
-/// A write that the editor of a replica may not have loaded.
-#[derive(Debug, Clone)]
-pub(crate) struct Unseen {
-    /// When it was written.
-    at: Instant,
-    /// Where the store has what the editor has.
-    pub(crate) base: Digest,
-    incoming: Incoming,
 }
 
 /// How a cycle ended.
@@ -409,7 +400,8 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
             ours(idx).and_then(|_| parse(&replica.spec, text).ok())
         });
         let (ours, from) = (ours.collect(), resumed.from.clone());
-        plan.before = Some(Before { base: agreed, stored: start.stored, ours, from });
+        let (stored, written) = (start.stored, resumed.written.clone());
+        plan.before = Some(Before { base: agreed, stored, ours, from, written });
     }
     let saved = spare::saves(context, start, &known, &sights, |idx| ours(idx).is_some());
     if start.late.is_none() {

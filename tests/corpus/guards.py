@@ -58,8 +58,10 @@ ROWS = {
     "git at work, checkout of many files": ["here:git", "daemon/src/git.rs"],
     "branch switch changes both sides": ["here:git"],
     "folder or notebook renamed or moved": ["here:renames", "daemon/src/engine/tests/renames.rs"],
+    "editor that has an old text, and a restart": ["here:old-text", "daemon/src/engine/tests/edits.rs"],
     "deleted shadow": ["daemon/src/engine/tests/holds.rs"],
     "deleted source, mass deletion": ["here:mass-deletion", "daemon/src/engine/tests/holds.rs"],
+    "rm -rf during the first scan": ["here:removal-in-scan"],
     "rm -rf": ["here:removal", "daemon/src/engine/tests/renames.rs"],
     "delete and create": ["daemon/src/engine/tests/holds.rs"],
     "emptied or vanished root, unmounted": ["here:vanished-root", "here:unmounted"],
@@ -288,6 +290,93 @@ def removal(place):
         left = [str(it) for it in root.glob("f*")]
         place.check(not left, "nothing is made again", left)
         place.state(daemon, "stays0.ipynb", "synced")
+        place.check(daemon.stop() == 0, "the daemon exits 0")
+
+
+@group
+def removal_in_scan(place):
+    """`rm -rf` of everything in the root, or of the root, while shadows are being made for the
+    first time."""
+    for what, n_made in (("content", 0), ("content", 100), ("root", 0), ("root", 100)):
+        root = place.folder / f"{what}-{n_made}"
+        for no in range(300):
+            write_notebook(root / f"d{no // 20}" / f"n{no % 20}.ipynb")
+        away = place.folder / f"away-{what}-{n_made}"
+        shutil.copytree(root, away)
+        log = place.folder / f"{root.name}.log"
+        with Daemon(root, place.home, log=log, wait=False) as daemon:
+            daemon.wait_for("scanning")
+            if n_made:
+                shadows = lambda: sum(1 for _ in root.glob("d*/__marimo__/nbsync/n*.py"))
+                wait_until(lambda: shadows() >= n_made, "shadows are made")
+            targets = [root] if what == "root" else list(root.iterdir())
+            # What is made in a folder that rm has read already is in its way, so it may say so.
+            removed = ["rm", "-rf", *map(str, targets)]
+            subprocess.run(removed, capture_output=True)
+            halted = daemon.wait_for("state", where=lambda it: it["state"] == "halted")
+            words = r"\d+ of \d+ notebooks are gone at once.*`nbsync resume`|the folder `.*` is gone"
+            place.check(re.search(words, halted["reason"]), f"{root.name}: it halts and says why", halted)
+            res = subprocess.run(removed, capture_output=True, text=True)
+            place.check(res.returncode == 0, f"{root.name}: then all can be removed", res.stderr)
+            if what == "content":
+                place.home.run("sync", root=root)
+                said = place.home.json("status", root=root)["daemon"]
+                place.check(said["state"] == "halted", f"{root.name}: the status says so", said)
+                left = [str(it) for it in root.rglob("*")]
+                place.check(not left, f"{root.name}: nothing is made again", left[:5])
+                shutil.copytree(away, root, dirs_exist_ok=True)
+                daemon.wait_for("state", where=lambda it: it["state"] == "watching")
+                daemon.flush()
+                status = daemon.status()
+                bad = [it for it in status.values() if it["state"] != "synced"]
+                place.check(len(status) == 300 and not bad, f"{root.name}: back, it goes on", bad[:3])
+            place.check(daemon.stop() == 0, f"{root.name}: the daemon exits 0")
+        place.check(what == "content" or not root.exists(), f"{root.name}: it is not made again")
+        place.check("panicked" not in log.read_text(), f"{root.name}: nothing panicked")
+
+
+@group
+def old_text(place):
+    """An editor that had loaded a notebook before an update saves it when another process watches."""
+    root = place.root
+    for name in ("while-it-runs.ipynb", "while-it-does-not.ipynb", "killed.ipynb"):
+        write_notebook(root / name)
+    loaded = {}
+
+    def update(daemon, name):
+        daemon.flush()
+        path = shadow(root, name, "percent")
+        loaded[name] = path.read_text()
+        edit(root / f"{name}.ipynb", "b = 2", "b = 20")
+        daemon.flush()
+        place.check("b = 20" in path.read_text(), f"{name}: an update arrives")
+
+    def save_old(name):
+        save(shadow(root, name, "percent"), loaded[name].replace("c = 3", "c = 30"))
+
+    def check(name):
+        for format in ("ipynb", "percent", "marimo"):
+            path = root / f"{name}.ipynb" if format == "ipynb" else shadow(root, name, format)
+            found, wanted = values(path, format), {"a": 1, "b": 20, "c": 30}
+            place.check(found == wanted, f"{name}: {format} has both", found)
+
+    with place.daemon() as daemon:
+        update(daemon, "while-it-runs")
+        update(daemon, "while-it-does-not")
+        place.check(daemon.stop() == 0, "the daemon exits 0")
+    save_old("while-it-does-not")
+    with place.daemon() as daemon:
+        save_old("while-it-runs")
+        daemon.flush()
+        check("while-it-runs")
+        check("while-it-does-not")
+        update(daemon, "killed")
+        daemon.kill()
+    with place.daemon() as daemon:
+        daemon.flush()
+        save_old("killed")
+        daemon.flush()
+        check("killed")
         place.check(daemon.stop() == 0, "the daemon exits 0")
 
 

@@ -104,6 +104,9 @@ pub(super) struct Resumed {
     pub(super) from: Vec<usize>,
     /// The files that hold what was there before, or what was written since.
     ours: Vec<Option<Own>>,
+    /// The positions of the replicas that were written already, and of which the editors have what
+    /// was agreed on before.
+    pub(super) written: Vec<usize>,
 }
 
 impl Resumed {
@@ -143,8 +146,17 @@ impl Resumed {
                 let digest = found[idx].filter(|_| found[idx] == was[idx])?;
                 Some(Own { digest, stands_for: None })
             };
-            let ours = all.map(ours).collect();
-            return Some(Self { decided: Some((base, begun.base)), from, ours });
+            let ours = all.clone().map(ours).collect();
+            let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests);
+            let is_written = |&idx: &usize| {
+                let had = agreed.as_ref().map(|agreed| agreed[idx]);
+                had.is_some()
+                    && was[idx] == had
+                    && found[idx] != had
+                    && found[idx] == Some(wanted[idx])
+            };
+            let written = all.filter(is_written).collect();
+            return Some(Self { decided: Some((base, begun.base)), from, ours, written });
         }
         let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests)?;
         if from.iter().any(|&idx| found.get(idx).is_none_or(Option::is_none)) {
@@ -162,7 +174,8 @@ impl Resumed {
             let stands_for = Some(parse(&known[idx].spec, &text.into()).ok()?);
             Some(Own { digest, stands_for })
         };
-        Some(Self { decided: None, from, ours: all.map(written).collect() })
+        let ours = all.map(written).collect();
+        Some(Self { decided: None, from, ours, written: Vec::new() })
     }
 
     /// What counts as the edit of a replica whose file holds something that nobody saved: the inner
@@ -193,6 +206,9 @@ pub(super) struct Before {
     pub(super) ours: Vec<Option<Arc<dyn Document>>>,
     /// The positions of the replicas that were edited.
     pub(super) from: Vec<usize>,
+    /// The positions of those that the earlier cycle wrote, and of which the editors have what
+    /// was agreed on.
+    pub(super) written: Vec<usize>,
 }
 
 impl Before {

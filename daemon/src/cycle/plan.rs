@@ -9,6 +9,7 @@ use nbsync_formats::Document;
 use super::begun::Before;
 use super::look::parse;
 use super::session::Look;
+use super::unseen::UNSEEN;
 use super::{Context, LateText, Replica, Unseen, Wait, WaitKind, check_safety};
 use crate::error::chain;
 use crate::planted::{Bug, is_planted};
@@ -89,6 +90,16 @@ impl Plan {
     pub(super) fn ours(&self, idx: usize) -> Option<(&Before, &Arc<dyn Document>)> {
         let before = self.before.as_ref().filter(|_| self.documents[idx].is_none())?;
         Some((before, before.ours.get(idx)?.as_ref()?))
+    }
+
+    /// The same, or what an earlier cycle had written into a replica already, of which the editor
+    /// has what was agreed on: that is the inner `None`.
+    fn before_write(&self, idx: usize) -> Option<(&Before, Option<&Arc<dyn Document>>)> {
+        let before = self.before.as_ref().filter(|_| self.documents[idx].is_none());
+        match before.filter(|it| it.written.contains(&idx)) {
+            Some(before) => Some((before, None)),
+            None => self.ours(idx).map(|(before, document)| (before, Some(document))),
+        }
     }
 
     /// Takes in what an editor saved into a replica while that was written.
@@ -256,13 +267,18 @@ impl Plan {
         written: &[usize],
     ) {
         let Some(base) = &self.base else { return };
-        for &idx in written {
+        let earlier = self.before.iter().flat_map(|before| &before.written);
+        let earlier = earlier.filter(|idx| !written.contains(idx));
+        for &idx in written.iter().chain(earlier) {
             let (mut base, mut stored, mut keys) = (base, stored, &outcome.keys[idx]);
-            if let Some((before, document)) = self.ours(idx) {
+            if let Some((before, document)) = self.before_write(idx) {
                 let agreed =
                     before.base.as_ref().and_then(|base| Some((base, base.replicas.get(idx)?)));
                 // Only of the cells of that the keys are known.
-                let agreed = agreed.filter(|(_, it)| it.document.text() == document.text());
+                let is_same = |text: &Arc<dyn Document>| {
+                    document.is_none_or(|document| document.text() == text.text())
+                };
+                let agreed = agreed.filter(|(_, it)| is_same(&it.document));
                 let Some((agreed, replica)) = agreed else { continue };
                 (base, stored, keys) = (agreed, before.stored, &replica.keys);
             }
@@ -286,7 +302,7 @@ impl Plan {
             };
             let Some(had) = had else { continue };
             let unseen = &mut self.unseen[idx];
-            unseen.push(Unseen { at: context.clock.now(), base: had, incoming });
+            unseen.push(Unseen::new(context.clock, had, incoming));
             let n_old = unseen.len().saturating_sub(MAX_UNSEEN);
             unseen.drain(..n_old);
         }
@@ -301,9 +317,6 @@ fn is_of_git(context: &Context<'_>, replica: &Replica) -> bool {
     let written_ns = replica.stamp.map(|it| it.mtime_ns);
     written_ns.zip(moved_ns).is_some_and(|(written_ns, moved_ns)| written_ns <= moved_ns)
 }
-
-/// How long an editor may not have loaded what was written into its file.
-const UNSEEN: Duration = Duration::from_mins(10);
 
 /// How long nobody is expected to have loaded, read and changed what was written. marimo looks
 /// each second at most, and saves a second after the last key.

@@ -45,7 +45,8 @@ impl Engine {
                             self.files.insert(path, file);
                         }
                     }
-                    if let Some(pairing) = record.into_pairing(&self.parts.config) {
+                    let config = &self.parts.config;
+                    if let Some(pairing) = record.into_pairing(config, self.parts.clock.as_ref()) {
                         if let Some(at_ms) = ended {
                             self.ended.insert(source.into(), Ended { pairing, at_ms });
                             continue;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
 use super::fights::Stopped;
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::cycle::{Begun, Records, Replica, Saved, SessionNote, Unseen, WaitKind};
+use crate::cycle::{Begun, Records, Replica, Saved, SessionNote, Unseen, UnseenRecord, WaitKind};
 use crate::disk::Stamp;
 use crate::report::{NotebookState, NotebookStatus, ReplicaStatus, Role, Unreadable};
 use crate::sync::Digest;
@@ -279,6 +280,9 @@ pub(crate) struct PairingRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     session: Option<SessionNote>,
     replicas: Vec<ReplicaRecord>,
+    /// What the editor of each replica may not have loaded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unseen: Vec<Vec<UnseenRecord>>,
     /// When it ended, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended_ms: Option<u64>,
@@ -326,6 +330,7 @@ impl PairingRecord {
             conflicts: pairing.conflicts.clone(),
             session: pairing.session.clone(),
             replicas: replicas.collect::<Option<Vec<_>>>()?,
+            unseen: UnseenRecord::of(&pairing.unseen),
             ended_ms: None,
         })
     }
@@ -337,7 +342,7 @@ impl PairingRecord {
     }
 
     /// Returns the pairing, or `None` if it has no replica.
-    pub(crate) fn into_pairing(self, config: &Config) -> Option<Pairing> {
+    pub(crate) fn into_pairing(self, config: &Config, clock: &dyn Clock) -> Option<Pairing> {
         let replicas: Vec<Replica> = self
             .replicas
             .into_iter()
@@ -353,16 +358,22 @@ impl PairingRecord {
         if replicas.is_empty() {
             return None;
         }
+        let is_complete = self.complete_for == wanted(config);
+        let loaded = |writes: Vec<UnseenRecord>| {
+            writes.into_iter().filter_map(|it| it.into_unseen(clock)).collect()
+        };
+        // They go by the positions of the replicas.
+        let unseen = self.unseen.into_iter().filter(|_| is_complete).map(loaded).collect();
         let mut pairing = Pairing {
             replicas,
             base: Some(self.base),
             begun: self.begun,
-            is_complete: self.complete_for == wanted(config),
+            is_complete,
             state: NotebookState::Synced,
             reason: None,
             unreadable: None,
             held_at: Vec::new(),
-            unseen: Vec::new(),
+            unseen,
             session: self.session,
             ran_at: None,
             saved: Vec::new(),

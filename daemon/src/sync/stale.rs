@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use nbsync_formats::{Change, Notebook};
+use serde::{Deserialize, Serialize};
 
 use super::edit::{CellKey, Edit};
 use super::lines::{added_lines, merge_lines, shares_change};
 
 /// What one write changed in a replica, as its editor would see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Stored>", into = "Vec<Stored>")]
 pub struct Incoming(BTreeMap<CellKey, Changed>);
 
 /// A cell's text before and after; `None` where there was no cell.
@@ -22,7 +24,42 @@ struct Changed {
     after: Option<Arc<str>>,
 }
 
+/// A cell of it in a record.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    cell: CellKey,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl From<Incoming> for Vec<Stored> {
+    fn from(incoming: Incoming) -> Self {
+        let text = |it: Option<Arc<str>>| it.map(|it| it.as_ref().to_owned());
+        let stored = |(cell, it): (CellKey, Changed)| Stored {
+            cell,
+            before: text(it.before),
+            after: text(it.after),
+        };
+        incoming.0.into_iter().map(stored).collect()
+    }
+}
+
+impl From<Vec<Stored>> for Incoming {
+    fn from(stored: Vec<Stored>) -> Self {
+        let text = |it: Option<String>| it.map(Arc::from);
+        let changed =
+            |it: Stored| (it.cell, Changed { before: text(it.before), after: text(it.after) });
+        Self(stored.into_iter().map(changed).collect())
+    }
+}
+
 impl Incoming {
+    /// How many bytes of text it has.
+    pub fn size(&self) -> usize {
+        let texts = self.0.values().flat_map(|it| [&it.before, &it.after]);
+        texts.flatten().map(|it| it.len()).sum()
+    }
+
     /// Compares the view that an editor has with the one that was written, or
     /// returns `None` if no text of a cell differs.
     pub fn new(

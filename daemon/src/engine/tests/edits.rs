@@ -1,5 +1,6 @@
 //! Edits reach all replicas, and nothing else is written.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,7 +11,9 @@ use nbsync_formats::FormatName;
 use super::cells::{self, edited};
 use super::world::{QUIET, World, at, replicas};
 use crate::control::{Command, Reply};
+use crate::disk::Crashed;
 use crate::report::{DaemonState, NotebookState};
+use crate::store::{Batch, Store};
 
 const SOURCES: [&str; 2] = ["a.py", "d/b.ipynb"];
 
@@ -303,6 +306,113 @@ fn source_in_another_format_takes_over() {
     world.check_state("a.ipynb", NotebookState::Synced);
     let path = at("__marimo__/nbsync/a.ipynb");
     assert_eq!(world.disk.bytes(&path), None, "the old source's shadow");
+}
+
+/// What an editor has is known to the next process as well.
+#[test]
+fn editor_that_did_not_load_an_update_keeps_it_after_a_restart() {
+    for stale in 0..3 {
+        // While a daemon runs, or while none does.
+        for is_down in [false, true] {
+            let names = replicas("a.py");
+            let mut world = World::with(&[("a.py", "x = 1 | y = 1 | z = 1")]);
+            let mut buffer = world.text(&names[stale]);
+            world.edit(&names[(stale + 1) % 3], "x = 1 | y = 2 | z = 1");
+            world.run(Duration::from_secs(1));
+            world.stop();
+            if !is_down {
+                world.start();
+                world.run(Duration::from_mins(1));
+                world.edit(&names[(stale + 2) % 3], "x = 2 | y = 2 | z = 1");
+                world.run(Duration::from_secs(1));
+                world.stop();
+                world.start();
+                world.run(Duration::from_mins(1));
+            }
+            buffer = edited(&names[stale], &buffer, "x = 1 | y = 1 | z = 2 | k = 1");
+            world.disk.save(&at(&names[stale]), buffer.as_bytes());
+            if is_down {
+                world.start();
+            }
+            world.run(Duration::from_secs(1));
+            let x = if is_down { 1 } else { 2 };
+            world.check("a.py", &format!("x = {x} | y = 2 | z = 2 | k = 1"));
+        }
+    }
+}
+
+/// As one that an older nbsync has left.
+#[test]
+fn record_that_does_not_say_what_editors_have_is_read() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+    world.edit(&replicas("a.py")[1], "x = 1 | y = 2");
+    world.run(Duration::from_secs(1));
+    world.stop();
+    let store = world.store.inner.clone();
+    let (source, record) = store.records().unwrap().remove(0);
+    let mut record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert!(record.as_object_mut().unwrap().remove("unseen").is_some());
+    let put = vec![(source, serde_json::to_vec(&record).unwrap())];
+    store.commit(Batch { put, ..Batch::default() }).unwrap();
+    world.forget();
+    world.start();
+    world.run(QUIET);
+    assert!(world.written().is_empty(), "{:?}", world.written());
+    world.edit("a.py", "x = 2 | y = 2");
+    world.run(QUIET);
+    world.check("a.py", "x = 2 | y = 2");
+}
+
+#[test]
+fn undo_after_a_restart_is_an_undo() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+    world.edit(&replicas("a.py")[1], "x = 1 | y = 2");
+    world.run(Duration::from_secs(1));
+    world.stop();
+    world.start();
+    world.edit("a.py", "x = 1 | y = 1");
+    world.run(Duration::from_secs(1));
+    world.check("a.py", "x = 1 | y = 1");
+}
+
+/// What the process before had written is a write that the editor has not loaded, whatever
+/// became of the process.
+#[test]
+fn editor_that_did_not_load_an_update_keeps_it_after_a_crash() {
+    for stale in 0..3 {
+        let names = replicas("a.py");
+        for n_crash in 0.. {
+            let mut world = World::with(&[("a.py", "x = 1 | y = 1 | z = 1")]);
+            let buffer = world.text(&names[stale]);
+            let mut left = n_crash;
+            let has_crashed = Arc::new(AtomicBool::new(false));
+            let (crashed, gone) = (has_crashed.clone(), world.store.is_gone.clone());
+            world.interfere(move |_, _| {
+                if left == 0 {
+                    crashed.store(true, Ordering::SeqCst);
+                    gone.store(true, Ordering::SeqCst);
+                    return Err(io::Error::other(Crashed));
+                }
+                left -= 1;
+                Ok(())
+            });
+            world.edit(&names[(stale + 1) % 3], "x = 1 | y = 2 | z = 1");
+            world.run(Duration::from_millis(1));
+            world.engine = None;
+            world.stop_interfering();
+            world.start();
+            world.run(Duration::from_secs(10));
+            world.check("a.py", "x = 1 | y = 2 | z = 1");
+            let buffer = edited(&names[stale], &buffer, "x = 1 | y = 1 | z = 2");
+            world.disk.save(&at(&names[stale]), buffer.as_bytes());
+            world.run(Duration::from_secs(1));
+            world.check("a.py", "x = 1 | y = 2 | z = 2");
+            if !has_crashed.load(Ordering::SeqCst) {
+                assert!(n_crash > 5, "only {n_crash} steps");
+                break;
+            }
+        }
+    }
 }
 
 #[test]
