@@ -124,6 +124,54 @@ fn diff_is_by_cell() {
 }
 
 #[test]
+fn diff_is_in_colour_where_that_is_wanted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.py", PERCENT);
+    assert_eq!(sandbox.run(&["sync", "-q"]), "");
+    sandbox.edit("a.py", "print(x)", "print(x, '\x1b[2J')\ny = 2");
+    sandbox.edit("a.py", "x = 1", "x = 10");
+    assert_eq!(sandbox.run(&["sync", "-q"]), "");
+    let shown = |args: &[&str], is_terminal, env| {
+        sandbox.stdout(&[&["diff", "a.py"], args].concat(), is_terminal, env)
+    };
+    let plain = shown(&[], false, &[]);
+    assert!(!plain.contains('\x1b'), "{plain:?}");
+    let coloured = shown(&[], true, &[]);
+    assert_output!(coloured.replace('\x1b', "^"), @r"
+    a.py  [ID] ([TIME]) -> [ID] ([TIME])
+
+    ^[1m^[36mcell 2^[0m^[2m^[0m  code: x = 10
+      ^[31m- x = 1^[0m
+      ^[32m+ x = 10^[0m
+
+    ^[1m^[36mcell 3^[0m^[2m^[0m  code: print(x, '\u{1b}[2J')
+      ^[31m- print(x)^[0m
+      ^[32m+ print(x, '\u{1b}[2J')^[0m
+      ^[32m+ y = 2^[0m
+    ");
+    let without: String = {
+        let mut parts = coloured.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| text + part.split_once('m').map_or("", |it| it.1))
+    };
+    assert_eq!(without, plain, "colours change no text");
+    for (args, is_terminal, env, expected) in [
+        (&[][..], true, &[("NO_COLOR", "1")][..], &plain),
+        (&[], true, &[("TERM", "dumb")], &plain),
+        (&["--color", "never"], true, &[], &plain),
+        (&["--color", "never"], true, &[("CLICOLOR_FORCE", "1")], &plain),
+        (&[], false, &[("CLICOLOR_FORCE", "1")], &coloured),
+        (&["--color", "always"], false, &[], &coloured),
+        (&["--color", "always"], false, &[("NO_COLOR", "1")], &coloured),
+    ] {
+        assert_eq!(&shown(args, is_terminal, env), expected, "{args:?} {is_terminal} {env:?}");
+    }
+    // Programs get no colours, whatever is wanted for people.
+    let json = shown(&["--json", "--color", "always"], true, &[]);
+    assert!(!json.contains('\x1b'), "{json:?}");
+}
+
+#[test]
 fn diff_shows_outputs_as_a_summary() {
     let sandbox = Sandbox::new();
     sandbox.write("a.ipynb", fs::read_to_string(example("dice.ipynb")).unwrap());

@@ -105,7 +105,31 @@ impl Sandbox {
         self.print(&self.command(args).output().unwrap())
     }
 
-    /// The same, with something on stdin.
+    /// Runs `nbsync` on a terminal that can show colours, or with stdout in a pipe, and returns
+    /// what it printed there, escape sequences and all.
+    #[track_caller]
+    pub(crate) fn stdout(&self, args: &[&str], is_terminal: bool, env: &[(&str, &str)]) -> String {
+        let mut command = self.command(args);
+        if is_terminal {
+            let words = args.iter().map(|arg| format!("'{arg}'")).collect::<Vec<_>>().join(" ");
+            let line = format!("'{}' {words}", env!("CARGO_BIN_EXE_nbsync"));
+            // Of util-linux; its shell gets no terminal's input.
+            let terminal = ["script", "-qec", &line, "/dev/null"];
+            let ours = command;
+            command = Command::new(terminal[0]);
+            command.args(&terminal[1..]).env_clear().stdin(Stdio::null());
+            command.current_dir(self.notebooks());
+            for (name, value) in ours.get_envs() {
+                command.env(name, value.unwrap_or_default());
+            }
+        }
+        command.env("TERM", "xterm-256color").envs(env.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
+    }
+
+    /// The same as [`run`](Self::run), with something on stdin.
     #[must_use = "snapshot the output"]
     pub(crate) fn run_with(&self, args: &[&str], stdin: &str) -> String {
         let mut child = self

@@ -63,10 +63,21 @@ impl ConflictNote {
             if notes.iter().any(|it| it.shown_in == shown_in) {
                 continue;
             }
+            let model = &synced.base.model;
+            let cell_of = |key: CellKey| model.position(key).map(|idx| &model.notebook.cells[idx]);
             let side = |idx: usize| Side {
                 replica: synced.replicas.get(idx).map(|it| it.spec.path.clone()),
                 time_ms: synced.saved_at.get(idx).copied().flatten(),
             };
+            if conflict.key.and_then(cell_of).is_some_and(is_conflict_cell) {
+                // Another version of what that cell shows a version of. Of one without a note
+                // there is no more to know.
+                if let Some(of) = notes.iter().find(|it| Some(it.shown_in) == conflict.key) {
+                    let other = side(conflict.replica);
+                    notes.push(Self { shown_in, other, file: None, ..of.clone() });
+                }
+                continue;
+            }
             // The first replica that edited the same has the first word.
             let standing = (0..synced.edits.len()).find(|&idx| {
                 idx != conflict.replica
@@ -128,6 +139,18 @@ fn find<'a>(model: &Keyed, notes: &'a [ConflictNote]) -> Vec<Found<'a>> {
         res.push(Found { shown_in: *key, cell: about, note });
     }
     res
+}
+
+/// The cell of which several other versions of the same thing are there, if there is one.
+fn chosen_twice(all: &[Found<'_>]) -> Option<CellKey> {
+    let about = |it: &Found<'_>| it.note.map_or(About::Source, |note| note.about.clone());
+    let mut seen = Vec::new();
+    all.iter().find_map(|it| {
+        let what = (it.cell?, about(it));
+        let is_known = seen.contains(&what);
+        seen.push(what);
+        is_known.then_some(it.cell).flatten()
+    })
 }
 
 /// Says in one line what a notebook with conflicts needs.
@@ -215,6 +238,22 @@ impl Engine {
         if all.is_empty() {
             let cell = cell.unwrap_or_default();
             return Err(unknown(format!("cell {cell} of `{source}` has no conflict"), list));
+        }
+        if take == Take::Other
+            && let Some(cell) = chosen_twice(&all)
+        {
+            let several = all.iter().filter(|it| it.cell == Some(cell));
+            let cells: Vec<String> =
+                several.filter_map(|it| number(it.shown_in)).map(|it| it.to_string()).collect();
+            let cell = number(cell).unwrap_or_default();
+            let name = source.file_name().unwrap_or(source.as_str());
+            return Err(unknown(
+                format!(
+                    "cell {cell} of `{source}` has other versions in cells {}",
+                    cells.join(", ")
+                ),
+                &format!("name the one to take: `nbsync resolve {name} {} --take other`", cells[0]),
+            ));
         }
         let mut edits = Vec::new();
         for found in &all {

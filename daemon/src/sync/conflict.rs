@@ -77,6 +77,16 @@ pub fn conflict_cell(about: &About, text: &str, kind: Option<CellKind>) -> Cell 
     let source = format!(
         "{BEGINNING}: another edit of {about}. Copy what you need, then delete this cell.\n\n{fence}{language}\n{text}\n{fence}"
     );
+    tagged(source)
+}
+
+/// Makes the cell that shows another edit of a cell which shows a version itself: another version
+/// of the same thing, and not a version of a version.
+pub fn further_conflict_cell(source: &str) -> Cell {
+    tagged(source.to_owned())
+}
+
+fn tagged(source: String) -> Cell {
     let mut cell = Cell::new(CellKind::Markdown, source);
     let tags = Value::Array(vec![Value::String(CONFLICT_TAG.to_owned())]);
     cell.set_attribute(&Attribute::Metadata("tags".to_owned()), Some(tags));

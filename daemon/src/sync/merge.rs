@@ -13,7 +13,7 @@ use cells::Cells;
 use regroup::Regroups;
 use values::merge_values;
 
-use super::conflict::{About, Conflict, conflict_cell};
+use super::conflict::{About, Conflict, conflict_cell, further_conflict_cell, is_conflict_cell};
 use super::edit::{CellKey, Edit, NextKey};
 use super::lines::merge_lines;
 use crate::planted::{Bug, is_planted};
@@ -325,13 +325,19 @@ impl Merge<'_> {
     fn keep_other_version(&mut self, conflict: &Conflict, next_key: &mut NextKey) -> CellKey {
         let above = conflict.key.filter(|key| self.model.has(*key));
         let mut kind = None;
+        let mut is_further = false;
         if let Some(cell) = above.and_then(|key| self.model.get_mut(key)) {
             kind = Some(cell.kind);
+            is_further = conflict.about == About::Source && is_conflict_cell(cell);
             if let Some(stands) = &conflict.stands {
                 cell.source.clone_from(stands);
             }
         }
-        let cell = conflict_cell(&conflict.about, &conflict.text, kind);
+        let cell = if is_further {
+            further_conflict_cell(&conflict.text)
+        } else {
+            conflict_cell(&conflict.about, &conflict.text, kind)
+        };
         // It may be there already, after a crash between two writes.
         if let Some(below) = self.model.below(above)
             && self.model.get(below).is_some_and(|it| same_content(it, &cell))

@@ -9,7 +9,7 @@ use super::world::{QUIET, World, at, replicas};
 use crate::control::{Command, Reply};
 use crate::engine::COLLECT;
 use crate::history::{self, LogEntry, Rev};
-use crate::report::{Cause, ChangeReport, NotebookState, Take};
+use crate::report::{Cause, ChangeReport, ConflictStatus, NotebookState, Take};
 use crate::store::{Keep, Store};
 use crate::sync::Digest;
 
@@ -432,6 +432,72 @@ fn conflict_cell_that_was_edited_counts_as_it_is_now() {
     assert!(matches!(refused, Reply::Unknown { .. }), "{refused:?}");
     world.change(resolve(None, Take::Source));
     world.check("a.py", "x = 10 | y = 2");
+}
+
+/// Two people edit what stands in a conflict cell, each otherwise.
+#[test]
+fn conflict_about_a_conflict_cell_is_another_version_of_the_same() {
+    for loses_store in [false, true] {
+        for (cell, take, expected) in [
+            (None, Take::Source, "x = 10 | y = 2"),
+            (None, Take::Both, "x = 10 | x = 30 | x = 40 | y = 2"),
+            (Some(2), Take::Other, "x = 30"),
+            (Some(3), Take::Other, "x = 40"),
+        ] {
+            let mut world = in_conflict();
+            world.call(Command::Pause);
+            for (path, n) in [("a.py", 30), (replicas("a.py")[1].as_str(), 40)] {
+                let text = world.text(path).replace("x = 20", &format!("x = {n}"));
+                world.disk.save(&at(path), text.as_bytes());
+            }
+            world.call(Command::Resume);
+            world.run(QUIET);
+            if loses_store {
+                world.stop();
+                world.store.inner.lose_index();
+                world.start();
+                world.run(QUIET);
+            }
+            for path in replicas("a.py") {
+                let text = world.text(&path);
+                assert_eq!(text.matches("nbsync conflict").count(), 2, "{path}: {text}");
+                assert!(!text.contains("````"), "{path}: {text}");
+            }
+            let Reply::Conflicts(report) = world.ask(Command::Conflicts { paths: Vec::new() })
+            else {
+                panic!("no answer");
+            };
+            let told =
+                |it: &ConflictStatus| (it.cell, it.source.line.clone(), it.other.line.clone());
+            let told: Vec<_> = report.conflicts.iter().map(told).collect();
+            let line = |n: u32| (Some(1), "x = 10".to_owned(), format!("x = {n}"));
+            assert_eq!(told, [line(30), line(40)]);
+            let refused = world.ask(resolve(None, Take::Other));
+            let Reply::Unknown { message, hints } = &refused else { panic!("{refused:?}") };
+            assert_eq!(message, "cell 1 of `a.py` has other versions in cells 2, 3");
+            assert_eq!(hints, &["name the one to take: `nbsync resolve a.py 2 --take other`"]);
+            let refused = world.ask(resolve(Some(1), Take::Other));
+            assert!(matches!(refused, Reply::Unknown { .. }), "{refused:?}");
+            let left = world.change(resolve(cell, take)).conflicts_left;
+            if cell.is_none() {
+                assert_eq!(left, 0);
+                world.check("a.py", expected);
+                world.check_state("a.py", NotebookState::Synced);
+                continue;
+            }
+            assert_eq!(left, 1);
+            let text = world.text("a.py");
+            assert!(text.contains(&format!("# %%\n{expected}\n")), "{text}");
+            world.change(resolve(None, Take::Source));
+            world.check("a.py", &format!("{expected} | y = 2"));
+            world.check_state("a.py", NotebookState::Synced);
+            let files = world.disk.stamps().into_iter().map(|(path, _)| path);
+            let files: Vec<Utf8PathBuf> = files
+                .filter(|it| it.as_str().contains("/a.conflict-") && it.extension() != Some("kept"))
+                .collect();
+            assert!(loses_store || files.is_empty(), "{files:?}");
+        }
+    }
 }
 
 #[test]
