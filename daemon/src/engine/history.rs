@@ -456,8 +456,15 @@ impl Engine {
             now,
         };
         let source = late.source.clone();
-        if let End::Wait(wait) = end {
-            tracing::debug!(notebook = %source, reason = wait.reason, "a late save has to wait");
+        let reason = match &end {
+            End::Wait(wait) => Some(wait.reason.as_str()),
+            // An editor may be between the two renames of a save. A source that is gone for good
+            // takes its pairing along.
+            End::SourceGone => Some("the source is missing"),
+            End::Synced(_) | End::Unchanged(_) => None,
+        };
+        if let Some(reason) = reason {
+            tracing::debug!(notebook = %source, reason, "a late save has to wait");
             self.remember(&source, &job, &mut traces);
             return false;
         }
