@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use nbsync_formats::Document;
 
@@ -218,10 +218,7 @@ impl Plan {
             writes.retain(|it| now.duration_since(it.at) < UNSEEN);
             let since: Vec<Write<'_>> = writes
                 .iter()
-                .map(|it| Write {
-                    incoming: &it.incoming,
-                    is_recent: now.duration_since(it.at) < RECENT,
-                })
+                .map(|it| Write { incoming: &it.incoming, is_recent: it.is_recent(now) })
                 .collect();
             let Some(first) = first_unseen(&since, &outcome.edits[idx]) else { continue };
             if is_of_git(context, &known[idx]) {
@@ -317,10 +314,6 @@ fn is_of_git(context: &Context<'_>, replica: &Replica) -> bool {
     let written_ns = replica.stamp.map(|it| it.mtime_ns);
     written_ns.zip(moved_ns).is_some_and(|(written_ns, moved_ns)| written_ns <= moved_ns)
 }
-
-/// How long nobody is expected to have loaded, read and changed what was written. marimo looks
-/// each second at most, and saves a second after the last key.
-const RECENT: Duration = Duration::from_secs(2);
 
 /// How many writes it may not have loaded.
 const MAX_UNSEEN: usize = 10;

@@ -11,6 +11,10 @@ use crate::sync::stale::Incoming;
 /// How long an editor may not have loaded what was written into its file.
 pub(super) const UNSEEN: Duration = Duration::from_mins(10);
 
+/// How long nobody is expected to have loaded, read and changed what was written. marimo looks
+/// each second at most, and saves a second after the last key.
+const RECENT: Duration = Duration::from_secs(2);
+
 /// How many bytes of text a record has of such writes at most. It is stored with every save.
 const MAX_BYTES: usize = 256 << 10;
 
@@ -21,6 +25,8 @@ pub(crate) struct Unseen {
     pub(super) at: Instant,
     /// The same, in milliseconds since 1970.
     at_ms: u64,
+    /// Whether this process wrote it.
+    is_own: bool,
     /// Where the store has what the editor has.
     pub(crate) base: Digest,
     pub(super) incoming: Incoming,
@@ -28,7 +34,13 @@ pub(crate) struct Unseen {
 
 impl Unseen {
     pub(super) fn new(clock: &dyn Clock, base: Digest, incoming: Incoming) -> Self {
-        Self { at: clock.now(), at_ms: ms(clock), base, incoming }
+        Self { at: clock.now(), at_ms: ms(clock), is_own: true, base, incoming }
+    }
+
+    /// Whether hardly anybody can have read it, typed, and saved since. A script that edits
+    /// between two runs of `nbsync sync` can.
+    pub(super) fn is_recent(&self, now: Instant) -> bool {
+        self.is_own && now.duration_since(self.at) < RECENT
     }
 }
 
@@ -71,7 +83,7 @@ impl UnseenRecord {
         let Self { at_ms, base, incoming } = self;
         let age = Duration::from_millis(ms(clock).saturating_sub(at_ms));
         let at = clock.now().checked_sub(age).filter(|_| age < UNSEEN)?;
-        Some(Unseen { at, at_ms, base, incoming })
+        Some(Unseen { at, at_ms, is_own: false, base, incoming })
     }
 }
 
@@ -130,6 +142,10 @@ mod tests {
             (is.at, is.at_ms, is.base, &is.incoming),
             (was.at, was.at_ms, was.base, &was.incoming)
         );
+        let now = unseen(&clock, 10);
+        let mut records = UnseenRecord::of(&[vec![now.clone()]]);
+        let later = records.remove(0).remove(0).into_unseen(&clock).unwrap();
+        assert_eq!((now.is_recent(clock.0), later.is_recent(clock.0)), (true, false));
         let mut records = UnseenRecord::of(&[vec![older(unseen(&clock, 10), UNSEEN)]]);
         assert!(records.remove(0).remove(0).into_unseen(&clock).is_none());
     }
