@@ -64,6 +64,9 @@ pub(super) fn transition(
     // Of the replaced files, those with a save that came during the write.
     let mut raced = Vec::new();
     let mode = known.iter().find_map(|it| it.stamp).map(|stamp| stamp.mode & 0o666);
+    // Nobody knows whether an editor that saves a second time had loaded what was written in between.
+    // If the cycle fails, each save counts as an edit of what was there when it began.
+    let had_at_first = plan.present();
     for round in 0.. {
         let mut writes = Vec::new();
         for (idx, replica) in known.iter_mut().enumerate() {
@@ -104,6 +107,7 @@ pub(super) fn transition(
             let Write { idx, spec, text: _, digest, on_disk: expected } = write;
             let n_replaced = replaced.len();
             let mut replace = |displaced, fate| {
+                let had = if matches!(fate, Fate::Pending(_)) { &had_at_first } else { &had };
                 let (base, document) = (bases[*idx], had[*idx].clone());
                 replaced.push(Replaced { replica: *idx, displaced, base, document, fate });
             };
