@@ -228,15 +228,21 @@ impl Engine {
 
     fn wait(&mut self, source: &Utf8Path, mut job: Job, wait: Wait) {
         let now = job.now;
+        // Events of shadows lead nowhere before the notebook was whole once, so mending one would
+        // go unnoticed.
+        let kind = match wait.kind {
+            WaitKind::Held if !job.is_complete => WaitKind::Refused,
+            kind => kind,
+        };
         let goes_on = match wait.until {
             Some(until) => {
                 job.due.spare(until, now);
                 true
             }
-            None => job.due.put_off(wait.kind, self.parts.config.settle, now),
+            None => job.due.put_off(kind, self.parts.config.settle, now),
         };
         let is_soon = goes_on && (job.due.at <= now + SOON || wait.until.is_some());
-        if !is_soon || matches!(wait.kind, WaitKind::Refused | WaitKind::Unlikely) {
+        if !is_soon || matches!(kind, WaitKind::Refused | WaitKind::Unlikely) {
             self.hold(source, wait.reason);
             if let Some(pairing) = self.pairings.get_mut(source) {
                 pairing.unreadable = wait.unreadable;

@@ -267,3 +267,23 @@ fn cells_that_are_gone_from_the_ipynb_too_were_deleted() {
         world.check_state("a.py", state);
     }
 }
+
+/// Before the first sync nothing is known of the shadows that are there.
+#[test]
+fn shadow_that_was_cut_off_at_first_sight_holds_until_it_is_whole() {
+    let mut world = World::with(&[("a.py", "x = 1 | # text")]);
+    let marimo = &replicas("a.py")[2];
+    world.stop();
+    world.store.inner.lose_index();
+    let whole = world.text(marimo);
+    let (cut, _) = whole.split_once("# text").unwrap();
+    world.disk.save(&at(marimo), cut.as_bytes());
+    world.start();
+    world.run(QUIET);
+    world.check_state("a.py", NotebookState::Held);
+    assert_eq!(world.text(marimo), cut);
+    world.disk.save(&at(marimo), whole.as_bytes());
+    world.run(Duration::from_mins(1));
+    world.check_state("a.py", NotebookState::Synced);
+    world.check("a.py", "x = 1 | # text");
+}
