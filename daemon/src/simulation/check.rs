@@ -41,7 +41,11 @@ impl Sim {
                 let text = String::from_utf8_lossy(&bytes);
                 let document = parse(&path, &text);
                 ensure!(document.is_some(), NothingBrokenTravels, "`{path}`: {text:?}");
-                let found = document.map(|it| sources(it.as_ref()));
+                let mut found = document.map(|it| sources(it.as_ref()));
+                if let Some(found) = found.as_mut().filter(|it| **it == ["code "]) {
+                    // A notebook without cells has an empty one in marimo.
+                    found.clear();
+                }
                 let expected = expected.get_or_insert_with(|| found.clone());
                 ensure!(found == *expected, Converges, "`{path}`: {found:#?} {expected:#?}");
             }

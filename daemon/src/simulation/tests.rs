@@ -18,7 +18,7 @@ fn nothing_is_lost_whatever_happens() {
 }
 
 /// Seeds that once failed.
-const FAILED: [u64; 19] = [
+const FAILED: [u64; 23] = [
     // What was written of a torn save counted as an edit, and the whole save came to nothing.
     2438, // The first part of a source, at first sight.
     2284, // A cell marker as the text of a cell.
@@ -31,7 +31,9 @@ const FAILED: [u64; 19] = [
     // What the engine itself had written looked cut off, as all cells were deleted in two replicas.
     6931, // A late save, at a moment when another editor had moved the source away.
     29754, 71837, // Two saves of one replica during the writes of a cycle that failed.
-    18083, 50232, 57309,
+    18083, 50232, 57309, // A shadow that was cut off at first sight, and mended later.
+    43240, 50732, 74462, // All cells deleted: marimo shows an empty one.
+    43157,
 ];
 
 #[test]
