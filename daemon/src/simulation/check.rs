@@ -68,11 +68,11 @@ impl Sim {
                 for (token, _) in live.iter().filter(|(_, it)| **it == source) {
                     let is_weak = weak.contains(token);
                     let is_there = found.contains_key(token) || (is_weak && self.is_kept(token));
-                    let is_kept = self.is_kept(token);
                     ensure!(
                         is_there,
                         NothingLost,
-                        "{token} is lost from {path} (in the history: {is_kept}):\n{text}"
+                        "{token} is lost from {path} (in the history: {}):\n{text}",
+                        self.is_kept(token)
                     );
                 }
             }

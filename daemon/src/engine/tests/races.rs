@@ -34,58 +34,35 @@ fn save_during_a_write_survives_the_failure_of_another() {
 }
 
 /// The second save is that of an editor that has loaded what was written first, without
-/// the first save.
+/// the first save. The cycle goes on, or fails before it can merge the second one.
 #[test]
 fn two_saves_during_the_writes_of_one_cycle_are_merged() {
-    let mut world = World::with(&[("a.py", BEFORE)]);
-    let [source, ipynb, _] = replicas("a.py");
-    let disk = world.disk.clone();
-    world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
-    let mut n_exchanges = 0;
-    world.interfere(move |step, path| {
-        if step == Step::Exchange && path == at("a.py") {
-            n_exchanges += 1;
-            let text = String::from_utf8(disk.bytes(path).unwrap()).unwrap();
-            let line = match n_exchanges {
-                1 => "x = 1 | y = 20 | z = 3",
-                2 => "x = 10 | y = 2 | z = 30",
-                _ => return Ok(()),
-            };
-            disk.save(path, edited(&source, &text, line).as_bytes());
-        }
-        Ok(())
-    });
-    world.run(QUIET);
-    world.check("a.py", "x = 10 | y = 20 | z = 30");
-}
-
-/// The same, and the cycle fails before it can merge the second save.
-#[test]
-fn two_saves_during_the_writes_of_a_cycle_that_fails_are_merged() {
-    let mut world = World::with(&[("a.py", BEFORE)]);
-    let [source, ipynb, marimo] = replicas("a.py");
-    let disk = world.disk.clone();
-    world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
-    let (mut n_exchanges, mut has_failed) = (0, false);
-    world.interfere(move |step, path| {
-        if step == Step::Exchange && path == at(&marimo) && n_exchanges == 2 && !has_failed {
-            has_failed = true;
-            return Err(io::Error::from_raw_os_error(5));
-        }
-        if step == Step::Exchange && path == at("a.py") {
-            n_exchanges += 1;
-            let text = String::from_utf8(disk.bytes(path).unwrap()).unwrap();
-            let line = match n_exchanges {
-                1 => "x = 1 | y = 20 | z = 3",
-                2 => "x = 10 | y = 2 | z = 30",
-                _ => return Ok(()),
-            };
-            disk.save(path, edited(&source, &text, line).as_bytes());
-        }
-        Ok(())
-    });
-    world.run(QUIET);
-    world.check("a.py", "x = 10 | y = 20 | z = 30");
+    for fails in [false, true] {
+        let mut world = World::with(&[("a.py", BEFORE)]);
+        let [source, ipynb, marimo] = replicas("a.py");
+        let disk = world.disk.clone();
+        world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
+        let (mut n_exchanges, mut is_to_fail) = (0, fails);
+        world.interfere(move |step, path| {
+            if step == Step::Exchange && path == at(&marimo) && n_exchanges == 2 && is_to_fail {
+                is_to_fail = false;
+                return Err(io::Error::from_raw_os_error(5));
+            }
+            if step == Step::Exchange && path == at("a.py") {
+                n_exchanges += 1;
+                let text = String::from_utf8(disk.bytes(path).unwrap()).unwrap();
+                let line = match n_exchanges {
+                    1 => "x = 1 | y = 20 | z = 3",
+                    2 => "x = 10 | y = 2 | z = 30",
+                    _ => return Ok(()),
+                };
+                disk.save(path, edited(&source, &text, line).as_bytes());
+            }
+            Ok(())
+        });
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 20 | z = 30");
+    }
 }
 
 /// What an editor has written so far is given back to it, and the rest comes into the file
