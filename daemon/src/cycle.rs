@@ -383,11 +383,12 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     if let Some(base) = &base {
         let is_meant = start.waited.contains(&WaitKind::Unlikely);
         for (idx, (was, replica)) in base.replicas.iter().zip(&known).enumerate() {
-            if let Some(document) = &documents[idx]
+            let Some(document) = &documents[idx] else { continue };
+            let (path, was) = (&replica.spec.path, was.document.as_ref());
+            if let Err(wait) = check_safety(path, was, document.as_ref(), is_meant)
                 && !is_told_by_ipynb(idx, &known, &documents)
             {
-                let (path, was) = (&replica.spec.path, was.document.as_ref());
-                check_safety(path, was, document.as_ref(), is_meant)?;
+                return Err(wait);
             }
         }
     }
@@ -488,16 +489,11 @@ fn is_told_by_ipynb(
     known: &[Replica],
     documents: &[Option<Arc<dyn Document>>],
 ) -> bool {
-    let Some(document) = &documents[idx] else { return false };
-    let sources = |it: &dyn Document| -> Vec<String> {
-        it.notebook().cells.iter().map(|cell| cell.source.clone()).collect()
-    };
+    let cells = |idx: usize| documents[idx].as_ref().map(|it| &it.notebook().cells);
     let is_ipynb = |it: &Replica| it.spec.dialect.format == FormatName::Ipynb;
-    let Some(told) = known.iter().position(is_ipynb) else { return false };
-    told != idx
-        && documents[told]
-            .as_ref()
-            .is_some_and(|it| sources(it.as_ref()) == sources(document.as_ref()))
+    let ipynb = known.iter().position(is_ipynb).filter(|ipynb| *ipynb != idx);
+    let (Some(these), Some(those)) = (cells(idx), ipynb.and_then(cells)) else { return false };
+    these.iter().map(|it| &it.source).eq(those.iter().map(|it| &it.source))
 }
 
 /// Refuses a text that looks like an accident, or like a part of a save.

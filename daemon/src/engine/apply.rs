@@ -29,15 +29,13 @@ const SOON: Duration = Duration::from_secs(1);
 impl Engine {
     pub(super) fn apply(&mut self, source: &Utf8Path, job: Job, end: End, mut traces: Traces) {
         self.remember(source, &job, &mut traces);
-        if let Some(pairing) = self.pairings.get_mut(source)
-            && let Some(begun) = traces.begun
-        {
-            pairing.begun = Some(begun);
-        }
-        if let Some(pairing) = self.pairings.get_mut(source)
-            && let Some(saved) = traces.saved
-        {
-            pairing.saved = saved;
+        if let Some(pairing) = self.pairings.get_mut(source) {
+            if let Some(begun) = traces.begun {
+                pairing.begun = Some(begun);
+            }
+            if let Some(saved) = traces.saved {
+                pairing.saved = saved;
+            }
         }
         let now = job.now;
         match end {
