@@ -1,8 +1,9 @@
-//! Gives a new file the owner, permissions and extended attributes of the old one.
+//! Gives a new file the owner, permissions and extended attributes of the old one, and a time
+//! that is later.
 
 use std::fs::File;
 
-use rustix::fs::{Mode, XattrFlags};
+use rustix::fs::{Mode, Stat, Timespec, Timestamps, UTIME_OMIT, XattrFlags};
 use rustix::io::Errno;
 
 use super::error::Obstacle;
@@ -31,6 +32,32 @@ pub(super) fn copy(from: &File, to: &File) -> Result<Fidelity, Obstacle> {
     rustix::fs::fchmod(to, Mode::from_raw_mode(old.st_mode & 0o7777))?;
     Ok(fidelity)
 }
+
+/// Makes a file newer than another one was, if it is not, by a millisecond.
+///
+/// It is not if the clock was set back, or the other one came from a machine whose clock is ahead.
+/// Editors see milliseconds: VS Code asks before it overwrites a file only if that is newer than the
+/// one that it loaded. Where the system does not let us, the file is as good as it can be.
+pub(super) fn make_newer(file: &File, than: &Stat) -> Result<(), Obstacle> {
+    let ms =
+        |stat: &Stat| i128::from(stat.st_mtime) * 1000 + i128::from(stat.st_mtime_nsec) / 1_000_000;
+    let now = rustix::fs::fstat(file)?;
+    if ms(than) < ms(&now) {
+        return Ok(());
+    }
+    let ns = i64::try_from(than.st_mtime_nsec).unwrap_or(0) + 1_000_000;
+    let (s, ns) = (than.st_mtime.saturating_add(ns / NS_PER_S), ns % NS_PER_S);
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: s, tv_nsec: ns },
+    };
+    if let Err(errno) = rustix::fs::futimens(file, &times) {
+        tracing::debug!(%errno, "cannot make a file newer than the one that it replaces");
+    }
+    Ok(())
+}
+
+const NS_PER_S: i64 = 1_000_000_000;
 
 /// Copies extended attributes. Labels of security modules are the system's to set;
 /// tags that a file manager or a browser left are copied if that works.

@@ -16,7 +16,7 @@ use super::error::Obstacle;
 use super::place::Place;
 use super::real::RealDisk;
 use super::stamp::Stamp;
-use super::{Step, Written, read};
+use super::{Step, Written, attributes, read};
 use crate::sync::Digest;
 
 /// Gives the file new bytes, if it holds what is expected.
@@ -35,6 +35,7 @@ pub(super) fn overwrite(
     if Digest::of(&before.bytes) != expected {
         return Err(Obstacle::changed());
     }
+    let old = rustix::fs::fstat(&file)?;
     reserve(&file, stamp.size, bytes.len() as u64)?;
     disk.steps.before(Step::Overwrite, &place.path())?;
     if let Err(error) = fill(&file, bytes) {
@@ -43,6 +44,7 @@ pub(super) fn overwrite(
         }
         return Err(error.into());
     }
+    attributes::make_newer(&file, &old)?;
     if durable {
         file.sync_data()?;
     }

@@ -127,6 +127,7 @@ fn stage<'a>(
     if attributes::copy(old, &temp.file)? == attributes::Fidelity::Broken {
         return Ok(None);
     }
+    attributes::make_newer(&temp.file, &rustix::fs::fstat(old)?)?;
     if options.durable {
         temp.sync(&disk.steps)?;
     }

@@ -1,6 +1,7 @@
 //! What a write leaves behind when nobody interferes.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
 
 use super::*;
 
@@ -110,6 +111,31 @@ fn a_file_with_two_names_is_written_in_place() {
     assert_eq!(written.displaced, None);
     assert_eq!(text(&sandbox.path("b.py")), "new");
     assert_eq!(sandbox.disk().stamp(&path).unwrap().unwrap(), written.stamp);
+}
+
+/// Editors compare it with what they have loaded.
+#[test]
+fn a_file_is_newer_after_each_write() {
+    let in_place = (Method::Exchange, 2);
+    for (method, n_names) in METHODS.map(|it| (it, 1)).into_iter().chain([in_place]) {
+        let sandbox = Sandbox::new();
+        let disk = sandbox.disk().with_method(method);
+        let path = sandbox.save("a.py", "0");
+        if n_names == 2 {
+            fs::hard_link(&path, sandbox.path("b.py")).unwrap();
+        }
+        let ms = || disk.stamp(&path).unwrap().unwrap().mtime_ns / 1_000_000;
+        // As if the clock had been set back since the last save.
+        let ahead = SystemTime::now() + Duration::from_hours(1);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(ahead).unwrap();
+        for no in 0..10 {
+            let before = ms();
+            let (old, new) = (no.to_string(), (no + 1).to_string());
+            let written = write(&disk, &path, &old, &new).unwrap();
+            assert!(before < ms(), "{method:?} {n_names}: {before} {}", ms());
+            assert_eq!(disk.stamp(&path).unwrap().unwrap().mtime_ns, written.stamp.mtime_ns);
+        }
+    }
 }
 
 #[test]
