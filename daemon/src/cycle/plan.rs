@@ -21,7 +21,7 @@ use crate::sync::outputs;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
 use crate::sync::runs::{Found, Taken, take};
-use crate::sync::stale::{Incoming, Write, first_unseen};
+use crate::sync::stale::{Incoming, Write, first_unseen, has_run};
 
 /// What the decision rests on.
 pub(super) struct Plan {
@@ -220,7 +220,9 @@ impl Plan {
                 .iter()
                 .map(|it| Write { incoming: &it.incoming, is_recent: it.is_recent(now) })
                 .collect();
-            let Some(first) = first_unseen(&since, &outcome.edits[idx]) else { continue };
+            let edits = &outcome.edits[idx];
+            let plain = first_unseen(&since, edits, false);
+            let Some(first) = plain.or_else(|| first_unseen(&since, edits, true)) else { continue };
             if is_of_git(context, &known[idx]) {
                 // It takes back what is not on the other branch, and means it.
                 continue;
@@ -233,6 +235,14 @@ impl Plan {
                 Ok(Some(Ok(had))) if had.replicas.len() == known.len() => Arc::new(had),
                 _ => continue,
             };
+            // Of what a run has left there is no edit.
+            if plain.is_none() {
+                let Some(document) = &self.documents[idx] else { continue };
+                let loaded = [&base.replicas[idx], &had.replicas[idx]];
+                if !has_run(document.as_ref(), &outcome.keys[idx], &loaded) {
+                    continue;
+                }
+            }
             tracing::info!(
                 notebook = %known[0].spec.path,
                 replica = %known[idx].spec.path,

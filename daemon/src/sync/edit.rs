@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute};
+use nbsync_formats::{Attribute, Cell, Change, Document, Notebook, NotebookAttribute};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::align::align;
 use super::merge::Keyed;
@@ -248,10 +248,31 @@ fn changes<'a>(
     attributes.dedup();
     let attributes = attributes.into_iter().filter_map(|attribute| {
         let value = new.attribute(&attribute);
-        (old.attribute(&attribute) != value)
+        (old.attribute(&attribute) != value && !is_twin(&attribute, old, new))
             .then(|| Change::Attribute(attribute.clone(), value.cloned()))
     });
     kind.into_iter().chain(source).chain(attributes)
+}
+
+/// Whether nothing but this is new: that the outputs are folded is said in a second place, too.
+///
+/// JupyterLab says it in two, and adds the one that is missing to every notebook that it saves.
+fn is_twin(attribute: &Attribute, old: &Cell, new: &Cell) -> bool {
+    if !matches!(attribute, Attribute::Metadata(name) if name == "jupyter") {
+        return false;
+    }
+    let own = |cell: &Cell| match cell.metadata.get("jupyter") {
+        None => Some(Map::new()),
+        Some(Value::Object(own)) => Some(own.clone()),
+        Some(_) => None,
+    };
+    let (Some(was), Some(mut is)) = (own(old), own(new)) else { return false };
+    let twin = is.shift_remove("outputs_hidden");
+    let is_folded = new.metadata.get("collapsed");
+    was == is
+        && twin.is_some()
+        && twin.as_ref() == is_folded
+        && is_folded == old.metadata.get("collapsed")
 }
 
 /// Returns the cells that no longer stand in the order of the base: all but the

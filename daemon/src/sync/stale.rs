@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use nbsync_formats::{Change, Notebook};
+use nbsync_formats::{Change, Document, Notebook, Ran};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::base::BaseReplica;
 use super::edit::{CellKey, Edit};
 use super::lines::{added_lines, merge_lines, shares_change};
 
@@ -99,13 +101,31 @@ pub struct Write<'a> {
 ///
 /// `writes` are those since the editor's own last save, oldest first. The edits must
 /// take back everything that was written since, and do something else as well: a
-/// user who takes back what arrived, and no more, means it.
+/// user who takes back what arrived, and no more, means it. `is_more` says that the editor did
+/// something else of which there is no edit.
 ///
 /// The something else may be in the same cell, or even in the place of what was written.
 /// In that place it counts only after a recent write, and if it doesn't resemble what was
 /// written: later, or so, it is a revision of it.
-pub fn first_unseen(writes: &[Write<'_>], edits: &[Edit]) -> Option<usize> {
-    (0..writes.len()).find(|&first| takes_back(&writes[first..], edits))
+pub fn first_unseen(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> Option<usize> {
+    (0..writes.len()).find(|&first| takes_back(&writes[first..], edits, is_more))
+}
+
+/// Whether cells of a replica were run, or their outputs cleared, by an editor that had loaded
+/// one of these texts of it.
+pub fn has_run(document: &dyn Document, keys: &[Option<CellKey>], loaded: &[&BaseReplica]) -> bool {
+    let loaded: Vec<_> = loaded.iter().map(|it| outputs(it.document.as_ref(), &it.keys)).collect();
+    outputs(document, keys).iter().any(|(key, now)| {
+        let mut was = loaded.iter().filter_map(|it| it.get(key)).peekable();
+        was.peek().is_some() && was.all(|it| it != now)
+    })
+}
+
+/// What running each cell has left; `None` for nothing, or what can't be understood.
+fn outputs(document: &dyn Document, keys: &[Option<CellKey>]) -> BTreeMap<CellKey, Option<Value>> {
+    let is_something = |it: &Value| it.as_array().is_some_and(|it| !it.is_empty());
+    let outputs = |ran: Option<Ran>| ran.and_then(|it| it.outputs()).filter(is_something);
+    keys.iter().zip(document.ran()).filter_map(|(key, ran)| Some(((*key)?, outputs(ran)))).collect()
 }
 
 /// What an editor's text of a cell says of a write into it.
@@ -119,7 +139,7 @@ enum Verdict {
     TakenBackAndEdited,
 }
 
-fn takes_back(writes: &[Write<'_>], edits: &[Edit]) -> bool {
+fn takes_back(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> bool {
     let is_recent = writes.iter().all(|it| it.is_recent);
     let mut all: BTreeMap<CellKey, Changed> = BTreeMap::new();
     for (key, changed) in writes.iter().flat_map(|it| &it.incoming.0) {
@@ -147,7 +167,7 @@ fn takes_back(writes: &[Write<'_>], edits: &[Edit]) -> bool {
     }
     let mut n_compared = 0;
     let mut is_used = vec![false; steps.len()];
-    let mut is_edited = false;
+    let mut is_edited = is_more;
     for (key, changed) in &all {
         let put_back = changed.after.is_none().then(|| {
             let before = changed.before.as_deref()?;
@@ -284,7 +304,7 @@ mod tests {
 
     fn check(writes: &[Incoming], edits: &[Edit], is_recent: bool) -> Option<usize> {
         let writes = writes.iter().map(|incoming| Write { incoming, is_recent });
-        first_unseen(&writes.collect::<Vec<_>>(), edits)
+        first_unseen(&writes.collect::<Vec<_>>(), edits, false)
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Ran {
     }
 }
 
+/// Whether it is an image that is stored in base64.
+fn is_image(mime: &str) -> bool {
+    mime.starts_with("image/") && !mime.ends_with("+xml")
+}
+
 /// Texts may be stored as one string or as a list of lines.
 fn join_lines(output: &mut Value) {
     let join = |value: &mut Value| {
@@ -84,6 +89,12 @@ fn join_lines(output: &mut Value) {
     if let Some(Value::Object(data)) = output.get_mut("data") {
         let is_json = |mime: &str| mime.ends_with("+json") || mime == "application/json";
         data.iter_mut().filter(|(mime, _)| !is_json(mime)).for_each(|(_, value)| join(value));
+        // VS Code leaves out the line break with which a kernel ends an image.
+        for (_, value) in data.iter_mut().filter(|(mime, _)| is_image(mime)) {
+            if let Value::String(text) = value {
+                text.truncate(text.trim_end().len());
+            }
+        }
     }
 }
 

@@ -114,6 +114,61 @@ fn update_that_came_late_survives_an_editor_that_never_loads_it() {
     world.check("a.py", "x = 10 | y = 20 | z = 30");
 }
 
+/// However long it is: that is for the user to say.
+#[test]
+fn updates_wait_as_long_as_is_set() {
+    for patience in [0, 100, 250, 2000] {
+        let mut world = World::new();
+        world.patience = ms(patience);
+        world.create("a.py", BEFORE);
+        world.start();
+        world.run(QUIET);
+        world.forget();
+        let [source, _, marimo] = replicas("a.py");
+        world.edit(&source, "x = 1 | y = 2 | z = 30");
+        world.edit(&marimo, "x = 10 | y = 2 | z = 3");
+        world.run(ms(patience.saturating_sub(10)));
+        assert_eq!(world.written().is_empty(), patience != 0, "{patience}");
+        world.run(ms(20));
+        world.check("a.py", "x = 10 | y = 2 | z = 30");
+    }
+}
+
+#[test]
+fn other_notebooks_do_not_wait() {
+    let mut world = patient();
+    world.create("b.py", BEFORE);
+    world.run(QUIET);
+    world.forget();
+    let [source, _, marimo] = replicas("a.py");
+    world.edit(&source, "x = 1 | y = 2 | z = 30");
+    world.edit(&marimo, "x = 10 | y = 2 | z = 3");
+    world.run(ms(10));
+    world.edit(&replicas("b.py")[1], "x = 1 | y = 20 | z = 3");
+    world.run(ms(1));
+    world.check("b.py", "x = 1 | y = 20 | z = 3");
+    assert_eq!(world.written().len(), 2);
+    world.check_state("a.py", NotebookState::Pending);
+}
+
+/// Nobody has saved it, so nobody looks what became of it: of many edits of another one each is
+/// there at once.
+#[test]
+fn replicas_that_nobody_saves_get_each_edit_at_once() {
+    let mut world = patient();
+    let [source, ipynb, marimo] = replicas("a.py");
+    for no in 10..20 {
+        world.edit(&source, &format!("x = {no} | y = 2 | z = 3"));
+        world.run(ms(1));
+        world.check("a.py", &format!("x = {no} | y = 2 | z = 3"));
+        world.run(ms(30));
+    }
+    for path in [&ipynb, &marimo] {
+        assert_eq!(world.written().iter().filter(|it| it == &path).count(), 10);
+    }
+    assert!(!world.written().contains(&source));
+}
+
 /// Who saves all the time does not keep updates away for ever.
 #[test]
 fn patience_ends() {
