@@ -16,6 +16,7 @@ mod outputs;
 mod pairs;
 mod runs;
 mod sandbox;
+mod saves;
 mod service;
 mod status;
 mod watch;

@@ -84,6 +84,7 @@ fn every_key_is_read() {
         exclude = ["*.draft.ipynb", "/old"]
         gitignore = false
         settle = 50
+        patience = "2s"
         poll = true
         poll_interval = "500ms"
         max_size = "1 MiB"
@@ -96,6 +97,7 @@ fn every_key_is_read() {
     assert_eq!(config.exclude.texts(), ["*.draft.ipynb", "/old"]);
     assert!(!config.gitignore);
     assert_eq!(config.settle, Duration::from_millis(50));
+    assert_eq!(config.patience, Duration::from_secs(2));
     assert_eq!(config.poll, Poll::Always);
     assert_eq!(config.poll_interval, Duration::from_millis(500));
     assert_eq!(config.max_size, 1 << 20);
