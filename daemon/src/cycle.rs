@@ -392,7 +392,7 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
             }
         }
     }
-    let mut plan = Plan::new(base, documents, start.unseen, start.late.as_ref());
+    let mut plan = Plan::new((base, stored), documents, start.unseen, start.late.as_ref());
     let is_saved = |idx: usize| matches!(sights[idx], Sight::Text { .. });
     plan.session = session::look(context, &known, start.session, is_saved);
     if let Some(resumed) = &resumed {
@@ -412,7 +412,7 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     if plan.base.is_some() && start.late.is_none() && context.write {
         spare::check(context, start.editors, &saved, (&known, &sights), &outcome.base)?;
     }
-    transition(context, plan, stored, known, &sights, outcome, traces)
+    transition(context, plan, known, &sights, outcome, traces)
 }
 
 /// Looks again at the replicas of which the base has another text than was last agreed on.

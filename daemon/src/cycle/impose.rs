@@ -65,9 +65,9 @@ fn run(
         None => target.replicas.iter().map(|it| it.keys.clone()).collect(),
     };
     let n = known.len();
-    let plan = Plan::new(start.base.clone(), vec![None; n], &[], None);
+    let plan = Plan::new((start.base.clone(), start.stored), vec![None; n], &[], None);
     let outcome = Outcome { base: target, edits: vec![Vec::new(); n], keys, conflicts: Vec::new() };
-    transition(context, plan, start.stored, known, &sights, outcome, traces)
+    transition(context, plan, known, &sights, outcome, traces)
 }
 
 /// Looks what a file has, whether or not it is a text.

@@ -26,6 +26,8 @@ use crate::sync::stale::{Incoming, Write, first_unseen, has_run};
 /// What the decision rests on.
 pub(super) struct Plan {
     pub(super) base: Option<Arc<Base>>,
+    /// Where the store has that.
+    pub(super) stored: Option<Digest>,
     /// The replicas that differ from the base.
     pub(super) documents: Vec<Option<Arc<dyn Document>>>,
     /// Further texts that editors saved in the course of the cycle, and in which replica.
@@ -49,7 +51,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(
-        base: Option<Arc<Base>>,
+        (base, stored): (Option<Arc<Base>>, Option<Digest>),
         documents: Vec<Option<Arc<dyn Document>>>,
         unseen: &[Vec<Unseen>],
         late: Option<&LateText>,
@@ -61,6 +63,7 @@ impl Plan {
             (0..n_replicas).map(|idx| late.is_none_or(|late| late.replica != idx)).collect();
         Self {
             base,
+            stored,
             documents,
             further: Vec::new(),
             is_first,
@@ -102,8 +105,30 @@ impl Plan {
         }
     }
 
-    /// Takes in what an editor saved into a replica while that was written.
-    pub(super) fn add(&mut self, idx: usize, document: Arc<dyn Document>) {
+    /// Goes back to what was agreed on before the cycle that is resumed, if an editor saved into a
+    /// file that had not been written yet: that is what it went on from.
+    ///
+    /// What was decided since counts as an edit of each other replica.
+    fn go_back(&mut self, idx: usize, decided: &Base) {
+        let Some((Before { base: Some(agreed), stored, .. }, _)) = self.ours(idx) else { return };
+        if agreed.replicas.len() != self.documents.len() {
+            return;
+        }
+        let (agreed, stored) = (Arc::clone(agreed), *stored);
+        let decided = decided.replicas.iter().zip(&agreed.replicas);
+        for (document, (is, was)) in self.documents.iter_mut().zip(decided) {
+            if document.is_none() && is.document.text() != was.document.text() {
+                *document = Some(Arc::clone(&is.document));
+            }
+        }
+        self.documents[idx] = None;
+        (self.base, self.stored) = (Some(agreed), stored);
+        self.before = None;
+    }
+
+    /// Takes in what an editor saved into a replica while that was written, as it was decided.
+    pub(super) fn add(&mut self, idx: usize, document: Arc<dyn Document>, decided: &Base) {
+        self.go_back(idx, decided);
         let before = self.documents[idx].replace(document);
         // The first one is an edit of what the file held, and has all of that.
         if !std::mem::replace(&mut self.is_first[idx], false)
@@ -269,7 +294,6 @@ impl Plan {
     pub(super) fn note_unseen(
         &mut self,
         context: &Context<'_>,
-        stored: Option<Digest>,
         outcome: &Outcome,
         written: &[usize],
     ) {
@@ -277,7 +301,7 @@ impl Plan {
         let earlier = self.before.iter().flat_map(|before| &before.written);
         let earlier = earlier.filter(|idx| !written.contains(idx));
         for &idx in written.iter().chain(earlier) {
-            let (mut base, mut stored, mut keys) = (base, stored, &outcome.keys[idx]);
+            let (mut base, mut stored, mut keys) = (base, self.stored, &outcome.keys[idx]);
             if let Some((before, document)) = self.before_write(idx) {
                 let agreed =
                     before.base.as_ref().and_then(|base| Some((base, base.replicas.get(idx)?)));

@@ -24,7 +24,6 @@ const MAX_ROUNDS: usize = 4;
 pub(super) fn transition(
     context: &Context<'_>,
     mut plan: Plan,
-    stored_base: Option<Digest>,
     mut known: Vec<Replica>,
     sights: &[Sight],
     mut outcome: Outcome,
@@ -97,7 +96,7 @@ pub(super) fn transition(
         let bases: Vec<Option<Digest>> = (0..known.len())
             .map(|idx| match (plan.ours(idx), &plan.before) {
                 (Some((before, _)), _) => before.stored,
-                (None, Some(_)) => stored_base,
+                (None, Some(_)) => plan.stored,
                 (None, None) => None,
             })
             .collect();
@@ -136,7 +135,7 @@ pub(super) fn transition(
                 // What the editor saved is an edit of the old text. The others are as they
                 // were, so what they have is an edit as well.
                 Ok(document) => {
-                    plan.add(*idx, document);
+                    plan.add(*idx, document, &outcome.base);
                     is_raced = true;
                     raced.extend(written.displaced.iter().map(|_| n_replaced));
                     written.displaced.into_iter().for_each(|it| replace(it, pending));
@@ -194,7 +193,7 @@ pub(super) fn transition(
     // wrote nothing: the next one would find all of them edited.
     let notebook = known[0].spec.path.as_str();
     if context.write {
-        guarded(notebook, || plan.note_unseen(context, stored_base, &outcome, &to));
+        guarded(notebook, || plan.note_unseen(context, &outcome, &to));
     }
     let told = plan.before.as_ref().and_then(|it| it.edits(&outcome.base));
     let (before, mut edits) = match told {
