@@ -11,6 +11,7 @@
 //! takes as one.
 
 mod apply;
+mod archive;
 mod bases;
 mod claims;
 mod conflicts;
@@ -22,6 +23,7 @@ mod gather;
 mod history;
 mod moves;
 mod pairing;
+mod pending;
 mod restore;
 mod revisions;
 mod sessions;
@@ -50,10 +52,11 @@ use crate::tree::Tree;
 use crate::trust::Notary;
 use crate::walk::Walker;
 use crate::watch::{WatchEvent, WatchMode, Watcher};
+use archive::Archive;
 use bases::Bases;
 use claims::File;
 use flush::Waiting;
-use history::{Archive, LateWriter};
+use history::LateWriter;
 use moves::Ended;
 use pairing::{Due, Pairing};
 use revisions::Unrecorded;

@@ -1,23 +1,22 @@
 //! Replaced files: taken up again if an editor still writes to them, then moved into
-//! the history.
+//! the history, where the [archive](super::archive) puts them.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use nbsync_formats::Document;
 
 use super::pairing::Due;
+use super::pending::PendingSave;
 use super::work::{ACCIDENTS, Job};
 use super::{COLLECT, Engine};
 use crate::cycle::{Begun, Editors, End, Fate, LateText, Start, Traces, cycle};
-use crate::disk::{Disk, Displaced, Late, Lock, ReadError};
+use crate::disk::{Displaced, Late};
 use crate::error::{chain, guarded};
 use crate::planted::{Bug, is_planted};
 use crate::record;
-use crate::store::{Batch, Keep, NewEntry, Store};
 use crate::sync::Digest;
 use crate::sync::base::Base;
 use crate::sync::reconcile::{Seen, reconcile};
@@ -46,6 +45,8 @@ pub(super) struct LateWriter {
     pub(super) document: Option<Arc<dyn Document>>,
     /// What was given back to the name, if the editor was in the middle of a save.
     pub(super) given_back: Option<Digest>,
+    /// Whether it holds a save that is in none of the replicas yet.
+    pub(super) is_pending: bool,
 }
 
 impl LateWriter {
@@ -60,188 +61,8 @@ impl LateWriter {
             base: None,
             document: None,
             given_back: None,
+            is_pending: false,
         }
-    }
-}
-
-/// Moves replaced files into the history, and forgets what is old.
-pub(super) struct Archive {
-    keeper: Keeper,
-    /// Takes the work off the engine, for which an edit may be waiting.
-    thread: Option<(mpsc::Sender<Kept>, JoinHandle<()>)>,
-    /// Forgets old versions, for which nothing waits.
-    collector: Option<JoinHandle<()>>,
-}
-
-/// Replaced files with the sources of their pairings, and the time.
-type Kept = (Vec<(Utf8PathBuf, Displaced)>, u64);
-
-#[derive(Clone)]
-struct Keeper {
-    disk: Arc<dyn Disk>,
-    store: Arc<dyn Store>,
-    root: Utf8PathBuf,
-    /// What could not be moved, and stays where it is until it can.
-    failed: Arc<Mutex<Vec<(Utf8PathBuf, Displaced)>>>,
-}
-
-impl Archive {
-    pub(super) fn new(disk: Arc<dyn Disk>, store: Arc<dyn Store>, root: &Utf8Path) -> Self {
-        let keeper = Keeper { disk, store, root: root.to_owned(), failed: Arc::default() };
-        Self { keeper, thread: None, collector: None }
-    }
-
-    /// Works on a thread of its own from now on.
-    pub(super) fn start(&mut self) -> std::io::Result<()> {
-        let (sender, receiver) = mpsc::channel::<Kept>();
-        let keeper = self.keeper.clone();
-        let work = move || {
-            for (displaced, time_ms) in receiver {
-                keeper.keep(displaced, time_ms);
-            }
-        };
-        let thread = std::thread::Builder::new().name("archive".to_owned()).spawn(work)?;
-        self.thread = Some((sender, thread));
-        Ok(())
-    }
-
-    fn keep(&self, displaced: Vec<(Utf8PathBuf, Displaced)>, time_ms: u64) {
-        if displaced.is_empty() {
-            return;
-        }
-        let kept = (displaced, time_ms);
-        let left = match &self.thread {
-            Some((sender, _)) => sender.send(kept).err().map(|err| err.0),
-            None => Some(kept),
-        };
-        if let Some((displaced, time_ms)) = left {
-            self.keeper.keep(displaced, time_ms);
-        }
-    }
-
-    /// Forgets old versions, on a thread of its own if there are threads.
-    fn collect(&mut self, keep: Keep, live: BTreeSet<Digest>, time_ms: u64) {
-        if self.collector.as_ref().is_some_and(|it| !it.is_finished()) {
-            return;
-        }
-        self.end_collector();
-        let store = Arc::clone(&self.keeper.store);
-        let collect = move || match store.collect(&keep, &live, time_ms) {
-            Ok(collected) => tracing::debug!(?collected, "forgot old versions"),
-            Err(err) => tracing::warn!("{}", chain(&err)),
-        };
-        if self.thread.is_none() {
-            collect();
-            return;
-        }
-        match std::thread::Builder::new().name("collector".to_owned()).spawn(collect) {
-            Ok(thread) => self.collector = Some(thread),
-            Err(err) => tracing::warn!("cannot forget old versions: {err}"),
-        }
-    }
-
-    fn end_collector(&mut self) {
-        if self.collector.take().is_some_and(|it| it.join().is_err()) {
-            tracing::error!("the thread that forgets old versions ended early");
-        }
-    }
-
-    /// Returns what could not be moved.
-    fn take_failed(&self) -> Vec<(Utf8PathBuf, Displaced)> {
-        let mut failed = self.keeper.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *failed)
-    }
-
-    /// Returns once everything that was given to it is in the history.
-    pub(super) fn drain(&mut self) {
-        if self.thread.is_some() {
-            self.end_thread();
-            if let Err(err) = self.start() {
-                tracing::warn!("the thread of the history can't be started: {err}");
-            }
-        }
-    }
-
-    /// Finishes what was begun.
-    pub(super) fn stop(&mut self) {
-        self.end_thread();
-        self.end_collector();
-    }
-
-    fn end_thread(&mut self) {
-        if let Some((sender, thread)) = self.thread.take() {
-            drop(sender);
-            if thread.join().is_err() {
-                tracing::error!("the thread of the history ended early");
-            }
-        }
-    }
-}
-
-impl Keeper {
-    /// Moves replaced files into the history. One for which that fails stays where it
-    /// is.
-    fn keep(&self, displaced: Vec<(Utf8PathBuf, Displaced)>, time_ms: u64) {
-        let mut batch = Batch::default();
-        let mut kept = Vec::new();
-        for (source, displaced) in displaced {
-            if is_planted(Bug::UnlinkBeforeStored) {
-                self.disk.discard(&displaced).ok();
-            }
-            match self.copy(&displaced, time_ms) {
-                Ok(Some(entry)) => {
-                    batch.history.push((source.to_string(), entry));
-                    kept.push((source, displaced));
-                }
-                Ok(None) => {}
-                Err(reason) => {
-                    tracing::error!("{reason}; kept as `{}`", displaced.path);
-                    self.fail([(source, displaced)]);
-                }
-            }
-        }
-        if kept.is_empty() {
-            return;
-        }
-        if let Err(err) = self.store.sync_blobs().and_then(|()| self.store.commit(batch)) {
-            tracing::error!("{}; replaced files are kept where they are", chain(&err));
-            self.fail(kept);
-            return;
-        }
-        for (source, displaced) in kept {
-            match self.disk.discard(&displaced) {
-                Ok(Late::Unchanged | Late::Gone) => {}
-                // Somebody saved just now.
-                Ok(Late::Changed(_)) => self.fail([(source, displaced)]),
-                Err(err) => {
-                    tracing::warn!("{}", chain(&err));
-                    self.fail([(source, displaced)]);
-                }
-            }
-        }
-    }
-
-    fn fail(&self, displaced: impl IntoIterator<Item = (Utf8PathBuf, Displaced)>) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).extend(displaced);
-    }
-
-    /// Copies a replaced file into the store, if it is still there.
-    fn copy(&self, displaced: &Displaced, time_ms: u64) -> Result<Option<NewEntry>, String> {
-        let contents = match self.disk.read(&displaced.path, u64::MAX, Lock::None) {
-            Ok(contents) => contents,
-            Err(ReadError::Absent { .. }) => return Ok(None),
-            Err(err) => return Err(chain(&err)),
-        };
-        let digest = self.store.put_blob(&contents.bytes).map_err(|err| chain(&err))?;
-        let replica = displaced.origin.strip_prefix(&self.root).unwrap_or(&displaced.origin);
-        Ok(Some(NewEntry {
-            time_ms,
-            replica: replica.to_owned(),
-            digest,
-            len: contents.bytes.len() as u64,
-            reason: "replaced by a merge with another save".to_owned(),
-            revision: None,
-        }))
     }
 }
 
@@ -300,6 +121,7 @@ impl Engine {
                     is_planted(Bug::ForgetLateWriter) || self.merge_late(late, bytes, now);
                 if is_done {
                     late.displaced.digest = digest;
+                    self.forget_pending(late);
                 }
                 is_done
             }
@@ -312,7 +134,8 @@ impl Engine {
     }
 
     /// Takes up replaced files that an earlier process left behind. Who still has one open
-    /// is not known, so what is saved into it goes into the history too.
+    /// is not known, so what is saved into it goes into the history too; what that process knew
+    /// to be pending is merged.
     pub(super) fn recover(&mut self, folders: &BTreeSet<Utf8PathBuf>, now: Instant) {
         for folder in folders {
             self.recovered.insert(folder.clone());
@@ -330,7 +153,8 @@ impl Engine {
                 let source =
                     origin.and_then(|it| self.by_path.get(it).map(|it| &**it).or(Some(it)));
                 let source = source.map(Utf8Path::to_owned).unwrap_or_default();
-                self.displaced.push(LateWriter::of(source, displaced, now + LATE));
+                let late = LateWriter::of(source, displaced, now + LATE);
+                self.displaced.push(self.resume_pending(late, now));
             }
         }
     }
@@ -380,7 +204,8 @@ impl Engine {
         let bases = all.iter().filter_map(|pairing| pairing.base);
         let begun = all.iter().flat_map(|it| it.begun.iter().flat_map(Begun::texts));
         let loaded = all.iter().flat_map(|pairing| pairing.unseen.iter().flatten());
-        let late = self.displaced.iter().filter_map(|late| late.base);
+        let pending = all.iter().flat_map(|it| it.pending.iter().flat_map(PendingSave::texts));
+        let late = self.displaced.iter().filter_map(|late| late.base).chain(pending);
         let live = bases.chain(begun).chain(loaded.map(|it| it.base)).chain(late).collect();
         let keep = self.parts.config.history;
         let now_ms = self.now_ms();
@@ -504,7 +329,7 @@ impl Engine {
             }
             return;
         }
-        self.displaced.extend(replaced.into_iter().map(|it| {
+        for it in replaced {
             let mut late = LateWriter {
                 at: job.now + LATE,
                 until: job.now + LATE,
@@ -514,6 +339,7 @@ impl Engine {
                 base: it.base.or(job.stored),
                 document: it.document,
                 given_back: None,
+                is_pending: false,
             };
             match it.fate {
                 Fate::Merged => {}
@@ -521,14 +347,15 @@ impl Engine {
                 Fate::Pending(expected) => {
                     late.at = job.now;
                     late.displaced.digest = expected;
+                    self.note_pending(&mut late);
                 }
                 Fate::GivenBack(digest) => {
                     late.at = job.now + AGAIN;
                     late.given_back = Some(digest);
                 }
             }
-            late
-        }));
+            self.displaced.push(late);
+        }
     }
 
     pub(super) fn now_ms(&self) -> u64 {

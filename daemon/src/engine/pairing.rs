@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::claims::{File, Said};
 use super::conflicts::ConflictNote;
 use super::fights::Stopped;
+use super::pending::PendingSave;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cycle::{Begun, Records, Replica, Saved, SessionNote, Unseen, UnseenRecord, WaitKind};
@@ -43,6 +44,8 @@ pub(crate) struct Pairing {
     pub(crate) held_at: Vec<Option<Stamp>>,
     /// What the editor of each replica may not have loaded.
     pub(crate) unseen: Vec<Vec<Unseen>>,
+    /// Saves that fell into writes and are not merged yet.
+    pub(crate) pending: Vec<PendingSave>,
     /// What is known of marimo's session; `None` if nobody has looked.
     pub(crate) session: Option<SessionNote>,
     /// When outputs of a run in marimo arrived last.
@@ -81,6 +84,7 @@ impl Pairing {
             unreadable: None,
             held_at: Vec::new(),
             unseen: Vec::new(),
+            pending: Vec::new(),
             session: None,
             ran_at: None,
             saved: Vec::new(),
@@ -283,6 +287,8 @@ pub(crate) struct PairingRecord {
     /// What the editor of each replica may not have loaded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     unseen: Vec<Vec<UnseenRecord>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pending: Vec<PendingSave>,
     /// When it ended, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended_ms: Option<u64>,
@@ -331,6 +337,7 @@ impl PairingRecord {
             session: pairing.session.clone(),
             replicas: replicas.collect::<Option<Vec<_>>>()?,
             unseen: UnseenRecord::of(&pairing.unseen),
+            pending: pairing.pending.clone(),
             ended_ms: None,
         })
     }
@@ -364,6 +371,7 @@ impl PairingRecord {
         };
         // They go by the positions of the replicas.
         let unseen = self.unseen.into_iter().filter(|_| is_complete).map(loaded).collect();
+        let pending = if is_complete { self.pending } else { Vec::new() };
         let mut pairing = Pairing {
             replicas,
             base: Some(self.base),
@@ -374,6 +382,7 @@ impl PairingRecord {
             unreadable: None,
             held_at: Vec::new(),
             unseen,
+            pending,
             session: self.session,
             ran_at: None,
             saved: Vec::new(),

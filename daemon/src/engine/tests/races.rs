@@ -65,6 +65,64 @@ fn two_saves_during_the_writes_of_one_cycle_are_merged() {
     }
 }
 
+/// The cycle that knows of the save can't end, nor can the process wait for another one.
+#[test]
+fn save_during_a_write_is_merged_by_the_next_process() {
+    let mut world = World::with(&[("a.py", BEFORE)]);
+    let [source, ipynb, marimo] = replicas("a.py");
+    let disk = world.disk.clone();
+    let saved = edited(&source, &world.text(&source), "x = 1 | y = 20 | z = 3");
+    world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
+    let mut has_saved = false;
+    world.interfere(move |step, path| {
+        if step == Step::Exchange && path == at("a.py") && !has_saved {
+            has_saved = true;
+            disk.save(path, saved.as_bytes());
+        }
+        if step == Step::Exchange && path == at(&marimo) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        Ok(())
+    });
+    world.run(QUIET);
+    world.engine = None;
+    world.stop_interfering();
+    // The next one ends as soon as it has merged it, and what it noted is gone.
+    world.start();
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 20 | z = 3");
+    world.edit(&source, "x = 10 | y = 2 | z = 3");
+    world.run(Duration::from_secs(1));
+    world.engine = None;
+    world.start();
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 2 | z = 3");
+}
+
+/// An earlier cycle failed before it came to this file, so its editor has what was there before.
+#[test]
+fn save_during_a_write_that_is_tried_again_takes_nothing_back() {
+    let mut world = World::with(&[("a.py", BEFORE)]);
+    let [_, ipynb, marimo] = replicas("a.py");
+    let disk = world.disk.clone();
+    let saved = edited(&marimo, &world.text(&marimo), "x = 1 | y = 20 | z = 3");
+    world.edit(&ipynb, "x = 10 | y = 2 | z = 3");
+    let mut n_exchanges = 0;
+    world.interfere(move |step, path| {
+        if step == Step::Exchange && path == at(&marimo) {
+            n_exchanges += 1;
+            match n_exchanges {
+                1 => return Err(io::Error::from_raw_os_error(5)),
+                2 => disk.save(path, saved.as_bytes()),
+                _ => {}
+            }
+        }
+        Ok(())
+    });
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 20 | z = 3");
+}
+
 /// What an editor has written so far is given back to it, and the rest comes into the file
 /// that it has open, which is no longer the one of this name.
 #[test]
