@@ -21,7 +21,19 @@ const MAX_PAIRS: usize = 40_000;
 /// content elsewhere; and last the position between recognised neighbours. No old cell
 /// is used twice.
 pub fn align(old: &[Cell], new: &[Cell]) -> Vec<Option<usize>> {
+    align_others(old, new, &[])
+}
+
+/// The same, for cells of which these pairs of an old and a new one are known, wherever they stand.
+pub(super) fn align_others(
+    old: &[Cell],
+    new: &[Cell],
+    known: &[(usize, usize)],
+) -> Vec<Option<usize>> {
     let mut matching = Matching::new(old, new);
+    for &(old_idx, new_idx) in known {
+        matching.pair(old_idx, new_idx);
+    }
     matching.by_id();
     matching.by_order();
     matching.by_equality();

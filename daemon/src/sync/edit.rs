@@ -6,7 +6,7 @@ use nbsync_formats::{Attribute, Cell, Change, Document, Notebook, NotebookAttrib
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::align::align;
+use super::align::align_others;
 use super::merge::Keyed;
 use super::parts::{Parts, parts};
 use super::regroup::regroup;
@@ -116,8 +116,63 @@ pub fn diff(
     document: &dyn Document,
     next_key: &mut NextKey,
 ) -> ReplicaEdits {
+    let own = own_cells(&old.cells, old_keys, &document.notebook().cells);
+    let old_of = align_others(&old.cells, &document.notebook().cells, &own);
+    diff_aligned(model, (old, old_keys), document, old_of, next_key)
+}
+
+/// The same, for a replica that has the cells of another one, of which is known which ones they
+/// are; `None` if it has others.
+///
+/// Not every format knows what became of a cell that was edited and moved. Seen in two ways, one
+/// edit would count as two.
+pub(super) fn diff_like(
+    like: (&Notebook, &[Option<CellKey>]),
+    model: &Keyed,
+    (old, old_keys): (&Notebook, &[Option<CellKey>]),
+    document: &dyn Document,
+    next_key: &mut NextKey,
+) -> Option<ReplicaEdits> {
+    let new = &document.notebook().cells;
+    let own = own_cells(&old.cells, old_keys, new);
+    let mut old_of = vec![None; new.len()];
+    for &(old_idx, new_idx) in &own {
+        old_of[new_idx] = Some(old_idx);
+    }
+    let mut idxs: BTreeMap<CellKey, usize> = BTreeMap::new();
+    for (idx, key) in old_keys.iter().enumerate() {
+        // One that is shown in parts has no equal.
+        if let Some(key) = key
+            && idxs.insert(*key, idx).is_some()
+        {
+            return None;
+        }
+    }
+    let mut others = like.0.cells.iter().zip(like.1).filter(|(_, key)| key.is_some());
+    for (new_idx, cell) in
+        new.iter().enumerate().filter(|(idx, _)| old_of[*idx].is_none()).collect::<Vec<_>>()
+    {
+        let (other, key) = others.next()?;
+        if other.kind != cell.kind || other.source.trim_end() != cell.source.trim_end() {
+            return None;
+        }
+        old_of[new_idx] = key.and_then(|key| idxs.get(&key).copied());
+    }
+    others
+        .next()
+        .is_none()
+        .then(|| diff_aligned(model, (old, old_keys), document, old_of, next_key))
+}
+
+/// Compares two views of a replica of which is known which cells are the same.
+fn diff_aligned(
+    model: &Keyed,
+    (old, old_keys): (&Notebook, &[Option<CellKey>]),
+    document: &dyn Document,
+    mut old_of: Vec<Option<usize>>,
+    next_key: &mut NextKey,
+) -> ReplicaEdits {
     let new = document.notebook();
-    let mut old_of = align(&old.cells, &new.cells);
     let single = single_cells(model, &old.cells, old_keys);
     let regroups = regroup(&old.cells, &new.cells, &mut old_of, &single);
     let parts = parts(model, (&old.cells, old_keys), (&new.cells, &old_of));
@@ -212,6 +267,21 @@ pub fn diff(
         }
     }
     ReplicaEdits { edits, keys }
+}
+
+/// Returns the cells of the format's own, where they were and where they are, of which there is just one.
+///
+/// It moves them as it likes, so that their places say nothing of the cells around them.
+fn own_cells(old: &[Cell], old_keys: &[Option<CellKey>], new: &[Cell]) -> Vec<(usize, usize)> {
+    let own = old.iter().zip(old_keys).enumerate().filter(|(_, (_, key))| key.is_none());
+    own.filter_map(|(old_idx, (cell, _))| {
+        let is_it = |it: &Cell| it.kind == cell.kind && it.source == cell.source;
+        let mut found = new.iter().enumerate().filter(|(_, it)| is_it(it));
+        let (new_idx, _) = found.next()?;
+        let is_only_one = found.next().is_none() && old.iter().filter(|it| is_it(it)).count() == 1;
+        is_only_one.then_some((old_idx, new_idx))
+    })
+    .collect()
 }
 
 /// Returns the keys of the old cells that are all of one cell, and shown as it is: of others

@@ -191,6 +191,7 @@ impl Merge<'_> {
                 && self.is_same.insert((other, replica))
             {
                 self.same_as.insert(key, other);
+                self.take_attributes(other, cell);
                 return;
             }
             above = Some(other);
@@ -204,6 +205,18 @@ impl Merge<'_> {
     fn placed_below(&self, above: Option<CellKey>, replica: usize) -> Option<CellKey> {
         let other = self.model.below(above)?;
         self.placed_by.get(&other).is_some_and(|by| *by != replica).then_some(other)
+    }
+
+    /// Gives an inserted cell what only another replica says of it.
+    fn take_attributes(&mut self, key: CellKey, cell: &Cell) {
+        let Some(present) = self.model.get_mut(key) else { return };
+        for attribute in cell.attributes() {
+            let merged =
+                merge_values(None, present.attribute(&attribute), cell.attribute(&attribute));
+            if let Some(merged) = merged {
+                present.set_attribute(&attribute, merged);
+            }
+        }
     }
 
     fn shift(&mut self, replica: usize, key: CellKey, after: Option<CellKey>) {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use nbsync_formats::{Cell, Change, Document, NotebookAttribute, PrintError, Slot};
+use nbsync_formats::{Cell, Change, Document, Notebook, NotebookAttribute, PrintError, Slot};
 use serde_json::Value;
 
 use super::base::{Base, BaseReplica};
 use super::conflict::Conflict;
-use super::edit::{CellKey, Edit, ReplicaEdits, diff};
+use super::edit::{CellKey, Edit, NextKey, ReplicaEdits, diff, diff_like};
 use super::merge::{Keyed, Merged, merge};
 use super::shown::carry_over;
 use crate::planted::{Bug, is_planted};
@@ -53,18 +53,7 @@ pub struct ReconcileError {
 /// the base comes back as it was.
 pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> {
     let mut next_key = base.next_key;
-    let edits: Vec<ReplicaEdits> = base
-        .replicas
-        .iter()
-        .zip(seen)
-        .map(|(replica, seen)| match seen {
-            Seen::Unchanged => ReplicaEdits { edits: Vec::new(), keys: replica.keys.clone() },
-            Seen::Changed(document) => {
-                let old = replica.document.notebook();
-                diff(&base.model, old, &replica.keys, document.as_ref(), &mut next_key)
-            }
-        })
-        .collect();
+    let edits = diffs(base, seen, &mut next_key);
     let edits = if is_planted(Bug::NewestWins) { only_last(edits) } else { edits };
     // Cells of which a format shows less than there is: an edit of what it shows
     // changes just that.
@@ -83,6 +72,36 @@ pub fn reconcile(base: &Base, seen: &[Seen]) -> Result<Outcome, ReconcileError> 
         edits.into_iter().zip(keys).collect(),
         &[],
     )
+}
+
+/// Returns what each replica did.
+fn diffs(base: &Base, seen: &[Seen], next_key: &mut NextKey) -> Vec<ReplicaEdits> {
+    let mut of = |idx: usize, like: Option<(&Notebook, &[Option<CellKey>])>| {
+        let replica = &base.replicas[idx];
+        let Seen::Changed(document) = &seen[idx] else {
+            return ReplicaEdits { edits: Vec::new(), keys: replica.keys.clone() };
+        };
+        let (old, document) = (replica.document.notebook(), document.as_ref());
+        let alike = like
+            .and_then(|it| diff_like(it, &base.model, (old, &replica.keys), document, next_key));
+        alike.unwrap_or_else(|| diff(&base.model, old, &replica.keys, document, next_key))
+    };
+    // Ids tell best which cell is which.
+    let changed = |idx: usize| match &seen[idx] {
+        Seen::Unchanged => None,
+        Seen::Changed(document) => Some(document.notebook()),
+    };
+    let all = 0..base.replicas.len();
+    let has_ids = |it: &Notebook| it.cells.iter().any(|cell| cell.id.is_some());
+    let first = all.clone().filter_map(|idx| Some((idx, changed(idx)?)));
+    let Some((first, notebook)) = first.min_by_key(|(_, it)| !has_ids(it)) else {
+        return all.map(|idx| of(idx, None)).collect();
+    };
+    let edits = of(first, None);
+    let mut res: Vec<ReplicaEdits> =
+        all.filter(|idx| *idx != first).map(|idx| of(idx, Some((notebook, &edits.keys)))).collect();
+    res.insert(first, edits);
+    res
 }
 
 /// Forgets the edits of all replicas but the last.
@@ -209,7 +228,7 @@ impl Present<'_> {
         replica: &BaseReplica,
         merged: &Merged,
     ) -> Result<BaseReplica, PrintError> {
-        let (slots, slot_keys) = self.slots(base, replica, &merged.model);
+        let (slots, slot_keys) = self.slots(base, replica, merged);
         let attributes = self.attributes(base, &merged.model);
         let is_as_it_should = attributes.is_empty()
             && slots.len() == self.keys.len()
@@ -233,8 +252,9 @@ impl Present<'_> {
         &self,
         base: &Base,
         replica: &BaseReplica,
-        model: &Keyed,
+        merged: &Merged,
     ) -> (Vec<Slot>, Vec<Option<CellKey>>) {
+        let Merged { model, same_as, .. } = merged;
         let mut idxs: BTreeMap<CellKey, Vec<usize>> = BTreeMap::new();
         // A cell of the format's own stays behind the cell that it stands behind.
         let mut own: BTreeMap<Option<CellKey>, Vec<usize>> = BTreeMap::new();
@@ -251,7 +271,8 @@ impl Present<'_> {
                 None => own.entry(above).or_default().push(idx),
             }
         }
-        let implied = self.implied_cells(base);
+        let implied = self.implied_cells(base, same_as);
+        let joined: BTreeSet<CellKey> = same_as.values().copied().collect();
         let shown_before: BTreeSet<CellKey> = replica.keys.iter().flatten().copied().collect();
         let base_keys: BTreeSet<CellKey> = base.model.keys.iter().copied().collect();
 
@@ -267,6 +288,10 @@ impl Present<'_> {
         for (key, cell) in model.keys.iter().zip(&model.notebook.cells) {
             if let Some(idxs) = idxs.get(key) {
                 let mut changes = implied.get(key).map_or_else(Vec::new, |it| changes(it, cell));
+                if joined.contains(key) {
+                    // They count as the same.
+                    changes.retain(|it| !is_at_end(it, implied.get(key)));
+                }
                 // A format may show a cell as another kind than it is; the new text is
                 // of the cell's own.
                 if self.document.notebook().cells[idxs[0]].kind != cell.kind
@@ -297,7 +322,11 @@ impl Present<'_> {
     }
 
     /// Returns the cells of the model as this replica alone would have them.
-    fn implied_cells(&self, base: &Base) -> BTreeMap<CellKey, Cell> {
+    fn implied_cells(
+        &self,
+        base: &Base,
+        same_as: &BTreeMap<CellKey, CellKey>,
+    ) -> BTreeMap<CellKey, Cell> {
         let mut implied: BTreeMap<CellKey, Cell> = base
             .model
             .keys
@@ -313,7 +342,8 @@ impl Present<'_> {
                     }
                 }
                 Edit::Insert { key, cell, .. } => {
-                    implied.insert(*key, cell.clone());
+                    let standing = same_as.get(key).unwrap_or(key);
+                    implied.insert(*standing, cell.clone());
                 }
                 Edit::Delete(_)
                 | Edit::Move { .. }
@@ -344,6 +374,12 @@ impl Present<'_> {
             .map(|(value, attribute)| (attribute, value))
             .collect()
     }
+}
+
+/// Whether a change is one of the white space that a cell ends in.
+fn is_at_end(change: &Change, of: Option<&Cell>) -> bool {
+    let (Change::Source(source), Some(cell)) = (change, of) else { return false };
+    source.trim_end() == cell.source.trim_end()
 }
 
 fn changes(from: &Cell, to: &Cell) -> Vec<Change> {

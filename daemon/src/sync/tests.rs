@@ -107,6 +107,53 @@ fn insertions_at_one_place_both_stand_the_source_first() {
 }
 
 #[test]
+fn edit_that_all_have_is_one_even_if_only_one_knows_its_cells() {
+    let before = ["first = 1", "second = 2", "third = 3"];
+    let mut base = Base::of_source(dialect(), document(&before));
+    base.add_replica(dialect()).unwrap();
+    base.add_replica(dialect()).unwrap();
+    // The second cell has another text, and is the first one now.
+    let after = ["other()", before[0], before[2]];
+    let old = &base.replicas[0].document.notebook().cells;
+    let moved = Cell { source: after[0].to_owned(), ..old[1].clone() };
+    let cells = vec![moved, old[0].clone(), old[2].clone()];
+    let with_ids = Notebook { cells, ..Notebook::default() };
+    let with_ids = dialect().format().print(&with_ids, ".ipynb", Carry::All).unwrap().document;
+    let seen = [document(&after), document(&after), with_ids.into()];
+    let seen = seen.map(Seen::Changed);
+    let outcome = reconcile(&base, &seen).unwrap();
+    for replica in &outcome.base.replicas {
+        let found = replica.document.notebook().cells.iter().map(|it| &*it.source);
+        assert_eq!(found.collect::<Vec<_>>(), after);
+    }
+}
+
+#[test]
+fn insertions_that_are_the_same_have_what_each_says_of_them() {
+    let base = base("a b");
+    let with = |metadata: serde_json::Value| {
+        let mut cells = base.replicas[0].document.notebook().cells.clone();
+        let mut new = Cell::new(CellKind::Code, "new");
+        new.metadata = metadata.as_object().unwrap().clone();
+        cells.push(new);
+        let notebook = Notebook { cells, ..Notebook::default() };
+        let printed = dialect().format().print(&notebook, ".ipynb", Carry::All).unwrap();
+        Seen::Changed(printed.document.into())
+    };
+    let seen = [
+        with(json!({"tags": ["one"], "name": "first"})),
+        with(json!({})),
+        with(json!({"tags": ["two"], "name": "other", "own": 1})),
+    ];
+    let outcome = reconcile(&base, &seen).unwrap();
+    let expected = json!({"tags": ["one", "two"], "name": "first", "own": 1});
+    for replica in &outcome.base.replicas {
+        let cells = &replica.document.notebook().cells;
+        assert_eq!((cells.len(), json!(cells[2].metadata)), (3, expected.clone()));
+    }
+}
+
+#[test]
 fn edit_of_metadata_stands_against_deletion_but_not_what_editors_note() {
     use nbsync_formats::Attribute;
     for (name, value, expected) in
@@ -245,6 +292,30 @@ fn without_a_base_equal_files_are_adopted() {
     assert_eq!(outcome.conflicts, []);
     for replica in &outcome.base.replicas {
         assert_eq!(cells(replica.document.as_ref()), "a b");
+    }
+}
+
+#[test]
+fn without_a_base_a_cell_of_the_format_has_any_place() {
+    let marimo = Dialect {
+        format: FormatName::Marimo,
+        extension: ".py".to_owned(),
+        carry: Carry::Shown,
+        ..dialect()
+    };
+    let mut cells: Vec<Cell> =
+        ["x = 1", "y = 2", "x = 1"].map(|it| Cell::new(CellKind::Code, it)).to_vec();
+    cells.push(Cell::new(CellKind::Markdown, "text"));
+    let source = Notebook { cells: cells.clone(), ..Notebook::default() };
+    let source = dialect().format().print(&source, ".ipynb", Carry::All).unwrap();
+    cells.insert(2, Cell::new(CellKind::Code, "import marimo as mo"));
+    let script = Notebook { cells, ..Notebook::default() };
+    let script = marimo.format().print(&script, ".py", Carry::Shown).unwrap();
+    let files: [(Dialect, Option<Arc<dyn Document>>); 2] =
+        [(dialect(), Some(source.document.into())), (marimo, Some(script.document.into()))];
+    let outcome = adopt(&files).unwrap().unwrap();
+    for (replica, (_, document)) in outcome.base.replicas.iter().zip(&files) {
+        assert_eq!(replica.document.text(), document.as_ref().unwrap().text());
     }
 }
 
