@@ -37,6 +37,8 @@ pub(crate) struct Editors {
     pub(crate) late: BTreeSet<String>,
     /// Files in which an editor is in the middle of a save.
     pub(crate) busy: BTreeSet<String>,
+    /// What files held that were deleted.
+    deleted: BTreeMap<String, String>,
     /// What was loaded long ago.
     buffers: Vec<Buffer>,
     /// All that editors put into a file, whole or not.
@@ -81,6 +83,7 @@ impl Editors {
             weak: BTreeSet::new(),
             late: BTreeSet::new(),
             busy: BTreeSet::new(),
+            deleted: BTreeMap::new(),
             buffers: Vec::new(),
             written: BTreeSet::new(),
             trace: traced.then(Vec::new),
@@ -197,15 +200,13 @@ impl Editors {
                 Op::Open => *open = self.disk.open(&path),
                 Op::WriteOpen(bytes) => {
                     self.note(plan, &bytes);
+                    if open.is_none_or(|open| self.disk.is_named(open, &path)) {
+                        self.overwrite(plan);
+                    } else {
+                        self.late.extend(plan.tokens.iter().cloned());
+                    }
                     match *open {
-                        Some(open) => {
-                            if self.disk.is_named(open, &path) {
-                                self.overwrite(plan);
-                            } else {
-                                self.late.extend(plan.tokens.iter().cloned());
-                            }
-                            self.disk.save_open(open, &bytes);
-                        }
+                        Some(open) => self.disk.save_open(open, &bytes),
                         None => self.disk.save(&path, &bytes),
                     }
                 }
@@ -239,7 +240,8 @@ impl Editors {
     /// What is in a file and the editor has not seen is taken back by its save, and need only
     /// be kept. If nobody else has it, it is gone, and nobody can help that.
     fn overwrite(&mut self, plan: &Plan) {
-        let Some(text) = self.text(&plan.path) else { return };
+        let deleted = || self.deleted.get(&plan.path).cloned();
+        let Some(text) = self.text(&plan.path).or_else(deleted) else { return };
         let mut unseen: BTreeSet<&str> = raw_tokens(&text)
             .filter(|token| !plan.loaded.contains(*token) && !plan.tokens.contains(*token))
             .collect();
@@ -258,7 +260,8 @@ impl Editors {
             .collect();
         let others: Vec<Vec<u8>> = others.iter().filter_map(|it| self.disk.bytes(it)).collect();
         for token in unseen {
-            let has_it = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).contains(token);
+            let has_it =
+                |bytes: &Vec<u8>| raw_tokens(&String::from_utf8_lossy(bytes)).any(|it| it == token);
             if others.iter().any(has_it) {
                 self.weak.insert(token.to_owned());
             } else {
@@ -289,6 +292,11 @@ impl Editors {
         self.weak.extend(self.live.keys().filter(is_only_kept).cloned());
     }
 
+    /// What a part of a save lacked that was believed is only kept.
+    pub(crate) fn weaken_torn(&mut self, slow: &Slow) {
+        self.weak.extend(slow.plan.tokens.iter().cloned());
+    }
+
     /// Nobody knows any more who has a file open that was replaced.
     pub(crate) fn weaken_open(&mut self, slow: &Slow) {
         if slow.open.is_some_and(|open| !self.disk.is_named(open, &at(&slow.plan.path))) {
@@ -310,6 +318,9 @@ impl Editors {
         let Some((path, source)) = self.some_file() else { return };
         if path != source && is_synced(&path) {
             self.log(|| format!("delete {path}"));
+            if let Some(text) = self.text(&path) {
+                self.deleted.insert(path.clone(), text);
+            }
             self.disk.delete(&at(&path));
         }
     }

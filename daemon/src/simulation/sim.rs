@@ -112,8 +112,8 @@ pub(super) struct Sim {
     queue: Vec<WatchEvent>,
     /// Saves that are to end, and when.
     slow: Vec<(Instant, Slow)>,
-    /// Saves that ended before their end.
-    torn: Vec<Slow>,
+    /// Saves that ended before their end, and when.
+    torn: Vec<(Instant, Slow)>,
     /// From when on the store works again.
     store_fails: Option<Instant>,
     is_paused: bool,
@@ -237,7 +237,7 @@ impl Sim {
                 let plan = self.editors().plan_any();
                 if let Some(plan) = plan {
                     let slow = self.editors().begin(plan, Way::Halves);
-                    self.torn.push(slow);
+                    self.torn.push((self.world.now(), slow));
                 }
             }
             What::Load => self.editors().load(),
@@ -583,7 +583,10 @@ impl Sim {
         self.world.store.inner.set_failing(false);
         self.world.set_wall_clock(WALL);
         self.set_git(None);
-        for slow in std::mem::take(&mut self.torn) {
+        for (at, slow) in std::mem::take(&mut self.torn) {
+            if at + BELIEVED <= self.world.now() {
+                self.editors().weaken_torn(&slow);
+            }
             self.editors().mend(slow);
         }
         if self.world.engine.is_none() {
@@ -613,6 +616,9 @@ impl Sim {
         self.audit().check()
     }
 }
+
+/// After this time a part of a save that can be read counts as one.
+const BELIEVED: Duration = Duration::from_secs(2);
 
 /// ENOSPC, EIO, EACCES, EINTR, EXDEV.
 const ERRORS: [i32; 5] = [28, 5, 13, 4, 18];

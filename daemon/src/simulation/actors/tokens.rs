@@ -31,5 +31,8 @@ pub(crate) fn raw_tokens(text: &str) -> impl Iterator<Item = &str> {
 /// The cells of a text, in a form in which those of all formats are the same.
 pub(crate) fn sources(document: &dyn Document) -> Vec<String> {
     let cells = document.notebook().cells.iter().filter(|it| it.source != MARIMO);
-    cells.map(|it| format!("{} {}", it.kind.as_str(), it.source.trim())).collect()
+    // marimo has no blanks at the ends of a markdown cell's lines.
+    let lines =
+        |it: &Cell| it.source.trim().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    cells.map(|it| format!("{} {}", it.kind.as_str(), lines(it))).collect()
 }
