@@ -1,5 +1,7 @@
 """The editors as their users see them: pages with cells in which one types."""
 
+import contextlib
+import json
 import time
 import urllib.parse
 
@@ -46,9 +48,9 @@ class Page:
     # Whether it shows what came from elsewhere only when its user asks for it.
     is_told_to_look = False
 
-    def __init__(self, chromium, path):
+    def __init__(self, chromium, path, height=1600):
         self.path = path
-        self.page = new_page(chromium)
+        self.page = new_page(chromium, height)
 
     def open(self, url, root):
         """Returns when the page shows cells, so that one can type."""
@@ -67,6 +69,10 @@ class Page:
 
     def focus(self, cell):
         """Places the caret at the end of a cell."""
+        raise NotImplementedError
+
+    def has_caret(self, cell):
+        """Whether keys go into a cell."""
         raise NotImplementedError
 
     def type(self, cell, text):
@@ -109,6 +115,19 @@ class Page:
         """Returns when its user last pressed a key, in ms since 1970."""
         return self.page.evaluate("() => window.pressedAt")
 
+    def watch_saves(self):
+        """Returns a list that gets the text of every save, as far as it can be seen in the page."""
+        return []
+
+    @contextlib.contextmanager
+    def patience(self, ms):
+        """Makes what is done in a block fail after so long."""
+        self.page.set_default_timeout(ms)
+        try:
+            yield
+        finally:
+            self.page.set_default_timeout(PATIENCE)
+
     def screenshot(self, path):
         self.page.screenshot(path=path)
 
@@ -149,6 +168,16 @@ LINES = """lines => [...lines.querySelectorAll(':scope > .view-line')]
     .map(it => it.innerText.replaceAll('\\u00a0', ' ').replace(/\\n$/, '')).join('\\n')"""
 
 
+# The line of the caret, from 1; 0 if keys go elsewhere.
+CARET_LINE = """() => {
+    const editor = document.querySelector(".editor-instance .monaco-editor.focused");
+    const top = editor?.querySelector(".cursors-layer > .cursor")?.style.top;
+    const lines = [...(editor?.querySelectorAll(".view-lines > .view-line") ?? [])]
+        .map(it => parseFloat(it.style.top)).sort((a, b) => a - b);
+    return lines.indexOf(parseFloat(top)) + 1;
+}"""
+
+
 class VsCodeText(VsCode):
     """VS Code with a percent script as text."""
 
@@ -157,24 +186,28 @@ class VsCodeText(VsCode):
     CELLS = f"""() => ({LINES})(document.querySelector('.editor-instance .view-lines'))
         .split(/^# %%.*$/m).slice(1).map(it => it.trim())"""
 
-    def text(self):
-        return self.page.eval_on_selector(".editor-instance .view-lines", LINES)
-
     def focus(self, cell):
-        # A line is found by its number in what the page shows, which starts at the first line.
+        self.page.click(".editor-instance .view-lines")
+        self.open_box("Control+g")
+        self.page.keyboard.type(f"{self.last_line(cell)}")
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_selector(".quick-input-widget", state="hidden")
+        self.page.keyboard.press("End")
+
+    def last_line(self, cell):
+        """Returns the number of the last line of a cell in what the page shows, from its first line on."""
+        lines = self.page.eval_on_selector(".editor-instance .view-lines", LINES)
         markers = -1
         last = 0
-        for no, line in enumerate(self.text().split("\n"), 1):
+        for no, line in enumerate(lines.split("\n"), 1):
             if line.startswith("# %%"):
                 markers += 1
             elif markers == cell and line.strip():
                 last = no
-        self.page.click(".editor-instance .view-lines")
-        self.open_box("Control+g")
-        self.page.keyboard.type(f"{last}")
-        self.page.keyboard.press("Enter")
-        self.page.wait_for_selector(".quick-input-widget", state="hidden")
-        self.page.keyboard.press("End")
+        return last
+
+    def has_caret(self, cell):
+        return self.page.evaluate(CARET_LINE) == self.last_line(cell)
 
 
 class VsCodeNotebook(VsCode):
@@ -203,19 +236,17 @@ class CodeMirror(Page):
     CELL = ".cm-content"
 
     def focus(self, cell):
-        editor = self.page.locator(self.CELL).nth(cell)
-
-        def has_caret():
-            return editor.evaluate("it => it.contains(document.activeElement)")
-
         # What a page still does, as after a rename, may take the caret away again.
         for _ in range(6):
-            editor.click()
-            if poll(has_caret, PATIENCE / 6000):
+            self.page.locator(self.CELL).nth(cell).click()
+            if poll(lambda: self.has_caret(cell), PATIENCE / 6000):
                 break
         else:
             raise RuntimeError(f"{self.name} takes no caret in cell {cell}")
         self.page.keyboard.press("Control+End")
+
+    def has_caret(self, cell):
+        return self.page.locator(self.CELL).nth(cell).evaluate("it => it.contains(document.activeElement)")
 
 
 class JupyterLab(CodeMirror):
@@ -314,3 +345,13 @@ class Marimo(CodeMirror):
     def load(self, url, root):
         self.page.goto(url)
         self.page.wait_for_selector(self.CELL)
+
+    def watch_saves(self):
+        saves = []
+
+        def note(request):
+            if request.url.partition("?")[0].endswith("/api/kernel/save"):
+                saves.append("\n".join(json.loads(request.post_data)["codes"]))
+
+        self.page.on("requestfinished", note)
+        return saves

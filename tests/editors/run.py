@@ -25,7 +25,7 @@ from support.report import Report
 
 def play(stage, scenario):
     """Runs a scenario, and prints what became of what was typed."""
-    nb = Notebook(stage, scenario.__name__)
+    nb = Notebook(stage, scenario.__name__, scenario.n_cells, scenario.height)
     try:
         scenario(nb)
     except Exception:
@@ -44,25 +44,27 @@ def main():
     parser.add_argument("--code-server", type=Path, required=True, help="its folder, from npm")
     parser.add_argument("--rounds", type=int, default=2, help="of what is timed")
     parser.add_argument("--tries", type=int, default=20, help="of two saves at once")
+    parser.add_argument("--seconds", type=float, default=120, help="of typing at random")
+    parser.add_argument("--seed", type=int, default=1, help="of that")
     parser.add_argument("scenario", nargs="*")
     args = parser.parse_args()
     folder = scratch("editors")
     root = folder / "notebooks"
     shots = folder / "screenshots"
     shots.mkdir()
-    chosen = [it for it in SCENARIOS if not args.scenario or it.__name__ in args.scenario]
+    chosen = [it for it in SCENARIOS if (it.__name__ in args.scenario if args.scenario else not it.by_name)]
     for it in chosen:
-        write_notebook(root / it.__name__ / "nb.ipynb")
+        write_notebook(root / it.__name__ / "nb.ipynb", it.n_cells)
     report = Report()
     home = Home(folder / "home")
     try:
         with (
-            Daemon(root, home, log=folder / "daemon.log") as daemon,
+            Daemon(root, home, log=folder / "daemon.log", NBSYNC_LOG="info") as daemon,
             Servers(root, folder, args.code_server) as servers,
             browser() as chromium,
         ):
             daemon.flush()
-            stage = Stage(report, root, daemon, servers, chromium, shots, args.rounds, args.tries)
+            stage = Stage(report, root, daemon, servers, chromium, shots, args)
             for it in chosen:
                 play(stage, it)
             report.note(f"load {os.getloadavg()[0]:.1f}")

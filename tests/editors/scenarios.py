@@ -1,23 +1,37 @@
 """What people do with several editors on one notebook."""
 
 import os
+import random
 
+from pages import poll
 from support.editors import save
+from typists import Typist, type_beside_each_other
 
 SCENARIOS = []
 
 
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
+def scenario(n_cells=3, height=1600, by_name=False):
+    """Adds a scenario, which is told of a notebook with so many cells, in pages of such a height.
+
+    One may run only if it is named.
+    """
+
+    def add(function):
+        function.n_cells = n_cells
+        function.height = height
+        function.by_name = by_name
+        SCENARIOS.append(function)
+        return function
+
+    return add
 
 
-@scenario
+@scenario()
 def typed_in_one_shown_in_all(nb):
     """Type and save in each; the others show it, JupyterLab after a reload."""
     pages = [nb.vscode_text(), nb.vscode_notebook(), nb.marimo(), nb.jupyterlab()]
     tokens = []
-    for round_no in range(nb.stage.n_rounds):
+    for round_no in range(nb.stage.options.rounds):
         for author in pages:
             token = f"{author.name.replace('-', '_')}_{round_no}"
             tokens.append(token)
@@ -44,7 +58,7 @@ def type_in_both(nb, text_cell, marimo_cell):
     return text, marimo
 
 
-@scenario
+@scenario()
 def two_editors_within_a_second(nb):
     """Different cells in two editors: both are kept, and there is nothing to resolve."""
     text, marimo = type_in_both(nb, 0, 2)
@@ -54,7 +68,7 @@ def two_editors_within_a_second(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def saved_in_two_at_once(nb):
     """Two editors save at the same moment, again and again: each shows what the other has saved.
 
@@ -63,7 +77,7 @@ def saved_in_two_at_once(nb):
     """
     text, marimo = nb.vscode_text(), nb.marimo()
     tokens = []
-    for no in range(nb.stage.n_tries):
+    for no in range(nb.stage.options.tries):
         pair = [f"text_{no}", f"marimo_{no}"]
         text.type(0, f"\n{pair[0]} = 0")
         marimo.type(2, f"\n{pair[1]} = 0")
@@ -80,7 +94,44 @@ def saved_in_two_at_once(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario(n_cells=6, height=4000, by_name=True)
+def typed_at_random_in_three(nb):
+    """All of them save by themselves, and their users type for two minutes, each in cells of their own."""
+    options = nb.stage.options
+    pages = [nb.vscode_text(autosave=True), nb.jupyterlab(autosave=True), nb.marimo()]
+    text, _, marimo = pages
+    typists = [
+        Typist(nb, page, [no, no + 3], random.Random(f"{options.seed} {page.name}"))
+        for no, page in enumerate(pages)
+    ]
+    type_beside_each_other(typists, options.seconds)
+    nb.settle(pages)
+    tokens = []
+    for it in typists:
+        taken_back = it.taken_back()
+        nb.note(
+            f"{it.page.name}: {len(it.typed)} lines, of which it took {len(taken_back)} back;"
+            f" {len(it.broken)} more broken off by a question"
+        )
+        nb.check(len(it.typed) >= options.seconds / 10, f"{it.page.name} lets its user type", it.typed)
+        nb.check(it.page is marimo or not taken_back, f"{it.page.name} takes nothing back", taken_back)
+        tokens += [token for token in it.typed if token not in taken_back]
+    nb.check(not typists[0].broken, "VS Code lets its user finish every line", typists[0].broken)
+    nb.wait_everywhere(tokens)
+    nb.check_tokens(tokens)
+    nb.check(nb.status()["state"] == "synced", "no conflict", nb.status())
+    for page in pages:
+        if page.is_told_to_look:
+            page.reload()
+        poll(lambda page=page: all(page.shows(f"{token} = 0") for token in tokens))
+        missing = [token for token in tokens if not page.shows(f"{token} = 0")]
+        nb.check(not missing, f"{page.name} shows all that was typed", missing)
+        nb.check(page.cells() == text.cells(), f"{page.name} shows what VS Code does", page.cells())
+    nb.check(nb.outputs() == [f"{no}\n" for no in range(1, 7)], "outputs stay", nb.outputs())
+    nb.check_no_dialogs()
+
+
+@scenario()
 def the_same_cell_in_two_editors(nb):
     """Both lines at the end of one cell: both are kept, and the user is told."""
     type_in_both(nb, 1, 1)
@@ -89,7 +140,7 @@ def the_same_cell_in_two_editors(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def marimo_without_watch(nb):
     """An editor that never loads what came from elsewhere, and saves."""
     text, marimo = nb.vscode_text(), nb.marimo(watch=False)
@@ -112,7 +163,7 @@ def edit_under(nb, page, typed, other, token):
     nb.wait_in_file(page.path, token)
 
 
-@scenario
+@scenario()
 def vscode_overwrites(nb):
     """Unsaved typing in VS Code when an edit arrives: its save is refused, and its user insists."""
     text, marimo = nb.vscode_text(), nb.marimo()
@@ -133,7 +184,7 @@ def edit_under_jupyter(nb):
     return text, lab
 
 
-@scenario
+@scenario()
 def jupyter_overwrites(nb):
     """JupyterLab says that the file has changed; its user insists."""
     text, lab = edit_under_jupyter(nb)
@@ -147,7 +198,7 @@ def jupyter_overwrites(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def jupyter_reverts(nb):
     """JupyterLab says that the file has changed; its user takes what is there."""
     _, lab = edit_under_jupyter(nb)
@@ -162,7 +213,7 @@ def jupyter_reverts(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def edited_while_a_cell_runs(nb):
     """A cell runs in JupyterLab while the script is edited: kernel and outputs are left alone."""
     lab, text = nb.jupyterlab(), nb.vscode_text()
@@ -189,7 +240,7 @@ def edited_while_a_cell_runs(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def deleted_and_brought_back(nb):
     """A cell is deleted in JupyterLab, and the deletion taken back."""
     lab, text, marimo = nb.jupyterlab(), nb.vscode_text(), nb.marimo()
@@ -212,7 +263,7 @@ def deleted_and_brought_back(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def renamed_in_jupyter(nb):
     """The notebook is renamed in the file browser of JupyterLab, and edited on."""
     lab = nb.jupyterlab()
@@ -233,12 +284,12 @@ def renamed_in_jupyter(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def jupyter_with_collaboration(nb):
     """JupyterLab that saves by itself and shows what comes from elsewhere."""
     lab, text, marimo = nb.jupyterlab_together(), nb.vscode_text(), nb.marimo()
     tokens = []
-    for round_no in range(nb.stage.n_rounds):
+    for round_no in range(nb.stage.options.rounds):
         for author in (text, lab, marimo):
             token = f"{author.name.replace('-', '_')}_{round_no}"
             tokens.append(token)
@@ -255,7 +306,7 @@ def jupyter_with_collaboration(nb):
     nb.check_no_dialogs()
 
 
-@scenario
+@scenario()
 def marimo_without_watchdog(nb):
     """marimo that looks once a second whether its file has changed."""
     text, marimo = nb.vscode_text(), nb.marimo(watchdog=False)

@@ -101,9 +101,10 @@ class Servers:
         )
         return server.wait()
 
-    def jupyterlab(self, together=False):
-        """Returns the JupyterLab on the root, of two: in one, several people work on one document."""
-        name = "jupyterlab-together" if together else "jupyterlab"
+    def jupyterlab(self, together=False, autosave=False):
+        """Returns the JupyterLab on the root, of three: in one, several people work on one document, and
+        one saves every few seconds by itself."""
+        name = "jupyterlab" + ("-together" if together else "-autosave" if autosave else "")
         if server := self._all.get(name):
             return server
         port = free_port()
@@ -114,6 +115,8 @@ class Servers:
                 "windowingMode": "none",
             },
             "completer-extension/manager": {"autoCompletion": False},
+            # In seconds, else two minutes.
+            **({"docmanager-extension/plugin": {"autosaveInterval": 5}} if autosave else {}),
             "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
         }.items():
             path = config / "lab" / "user-settings" / "@jupyterlab" / f"{plugin}.jupyterlab-settings"

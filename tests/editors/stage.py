@@ -33,17 +33,15 @@ def write_notebook(path, n_cells=3):
 class Stage:
     """What all scenarios share."""
 
-    def __init__(self, report, root, daemon, servers, chromium, shots, n_rounds=2, n_tries=20):
+    def __init__(self, report, root, daemon, servers, chromium, shots, options):
         self.report = report
         self.root = root
         self.daemon = daemon
         self.servers = servers
         self.chromium = chromium
         self.shots = shots
-        # How often each editor is typed in where that is timed.
-        self.n_rounds = n_rounds
-        # How often two editors save at once.
-        self.n_tries = n_tries
+        # How often, how long and how at random: see `run.py --help`.
+        self.options = options
         # Of each pair of author and reader, in ms.
         self.latencies = {}
 
@@ -51,10 +49,11 @@ class Stage:
 class Notebook:
     """The notebook of one scenario."""
 
-    def __init__(self, stage, name, n_cells=3):
+    def __init__(self, stage, name, n_cells, height):
         self.stage = stage
         self.name = name
         self.n_cells = n_cells
+        self.height = height
         self.folder = stage.root / name
         self.pages = []
         self.own_servers = []
@@ -73,7 +72,7 @@ class Notebook:
         self.marimo_script = shadows / f"{stem}.marimo.py"
 
     def _open(self, kind, server, path):
-        page = kind(self.stage.chromium, path)
+        page = kind(self.stage.chromium, path, self.height)
         self.pages.append(page)
         page.open(server.url, self.stage.root)
         if poll(lambda: len(page.cells()) == self.n_cells) is None:
@@ -86,8 +85,8 @@ class Notebook:
     def vscode_notebook(self, autosave=False):
         return self._open(VsCodeNotebook, self.stage.servers.vscode(autosave), self.ipynb)
 
-    def jupyterlab(self):
-        return self._open(JupyterLab, self.stage.servers.jupyterlab(), self.ipynb)
+    def jupyterlab(self, autosave=False):
+        return self._open(JupyterLab, self.stage.servers.jupyterlab(autosave=autosave), self.ipynb)
 
     def jupyterlab_together(self):
         return self._open(JupyterLabTogether, self.stage.servers.jupyterlab(together=True), self.ipynb)
@@ -96,6 +95,9 @@ class Notebook:
         server = self.stage.servers.marimo(self.marimo_script, watch, watchdog)
         self.own_servers.append(server)
         return self._open(Marimo, server, self.marimo_script)
+
+    def note(self, what):
+        self.stage.report.note(f"{self.name}: {what}")
 
     def check(self, ok, what, detail=""):
         return self.stage.report.check(ok, f"{self.name}: {what}", detail)
