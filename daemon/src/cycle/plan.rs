@@ -16,7 +16,7 @@ use crate::planted::{Bug, is_planted};
 use crate::record::{from_bytes, to_bytes};
 use crate::sync::Digest;
 use crate::sync::adopt::adopt;
-use crate::sync::base::Base;
+use crate::sync::base::{Base, BaseReplica};
 use crate::sync::outputs;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
@@ -248,6 +248,14 @@ impl Plan {
             let edits = &outcome.edits[idx];
             let plain = first_unseen(&since, edits, false);
             let Some(first) = plain.or_else(|| first_unseen(&since, edits, true)) else { continue };
+            // Of what a run has left there is no edit.
+            let has_run = |loaded: &[&BaseReplica]| {
+                let document = self.documents[idx].as_ref();
+                document.is_some_and(|it| has_run(it.as_ref(), &outcome.keys[idx], loaded))
+            };
+            if plain.is_none() && !has_run(&[&base.replicas[idx]]) {
+                continue;
+            }
             if is_of_git(context, &known[idx]) {
                 // It takes back what is not on the other branch, and means it.
                 continue;
@@ -260,13 +268,8 @@ impl Plan {
                 Ok(Some(Ok(had))) if had.replicas.len() == known.len() => Arc::new(had),
                 _ => continue,
             };
-            // Of what a run has left there is no edit.
-            if plain.is_none() {
-                let Some(document) = &self.documents[idx] else { continue };
-                let loaded = [&base.replicas[idx], &had.replicas[idx]];
-                if !has_run(document.as_ref(), &outcome.keys[idx], &loaded) {
-                    continue;
-                }
+            if plain.is_none() && !has_run(&[&base.replicas[idx], &had.replicas[idx]]) {
+                continue;
             }
             tracing::info!(
                 notebook = %known[0].spec.path,
