@@ -4,6 +4,7 @@
 
 mod begun;
 mod impose;
+mod loaded;
 mod look;
 mod plan;
 mod session;

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use nbsync_formats::Document;
 
 use super::begun::Before;
+use super::loaded::Loaded;
 use super::look::parse;
 use super::session::Look;
 use super::unseen::UNSEEN;
@@ -39,8 +40,8 @@ pub(super) struct Plan {
     /// Whether what each replica has there is what its file held when the cycle began.
     is_first: Vec<bool>,
     pub(super) unseen: Vec<Vec<Unseen>>,
-    /// The replica whose editor had not loaded the last writes.
-    pub(super) stale: Option<usize>,
+    /// What each replica's editor has, where it had not loaded the last writes.
+    stale: Vec<Option<Arc<Base>>>,
     /// Set if an earlier cycle had begun to write.
     pub(super) before: Option<Before>,
     /// What marimo remembers of its runs, if that is something new.
@@ -68,7 +69,7 @@ impl Plan {
             further: Vec::new(),
             is_first,
             unseen,
-            stale: None,
+            stale: vec![None; n_replicas],
             before: None,
             session: None,
             taken: None,
@@ -194,15 +195,33 @@ impl Plan {
         let documents = self.documents.iter().cloned();
         let documents = documents.chain(self.further.iter().map(|it| Some(Arc::clone(&it.1))));
         let mut outcome = if let Some(base) = &self.base {
-            let seen: Vec<Seen> =
-                documents.map(|it| it.map_or(Seen::Unchanged, Seen::Changed)).collect();
+            let mut loaded = Vec::new();
+            let mut seen = Vec::with_capacity(n_replicas);
+            for (idx, document) in documents.enumerate() {
+                let had = self.stale[of(idx)].as_deref();
+                seen.push(match (document, had) {
+                    (None, _) => Seen::Unchanged,
+                    (Some(document), None) => Seen::Changed(document),
+                    (Some(document), Some(had)) => {
+                        let it = Loaded::new(had, base, of(idx), document)
+                            .map_err(|err| refused(ReconcileError { replica: idx, ..err }))?;
+                        let document = Arc::clone(it.document());
+                        loaded.push((idx, it));
+                        Seen::Changed(document)
+                    }
+                });
+            }
             let mut base = Cow::Borrowed(base.as_ref());
             if !self.further.is_empty() {
                 let more: Vec<_> =
                     self.further.iter().map(|it| base.replicas[it.0].clone()).collect();
                 base.to_mut().replicas.extend(more);
             }
-            reconcile(&base, &seen).map_err(refused)?
+            let mut outcome = reconcile(&base, &seen).map_err(refused)?;
+            for (idx, it) in loaded {
+                it.tell(idx, &mut outcome);
+            }
+            outcome
         } else {
             let found: Vec<_> = documents
                 .enumerate()
@@ -221,8 +240,8 @@ impl Plan {
         Ok(outcome)
     }
 
-    /// Decides anew if a save is that of an editor that never loaded what was written
-    /// into its file: as an edit of what it had, so that what arrived stays.
+    /// Decides anew if saves are those of editors that never loaded what was written
+    /// into their files: as edits of what they had, so that what arrived stays.
     fn recognise_stale(
         &mut self,
         context: &Context<'_>,
@@ -234,6 +253,7 @@ impl Plan {
             return Ok(None);
         }
         let now = context.clock.now();
+        let mut is_anew = false;
         for idx in 0..known.len() {
             if outcome.edits[idx].is_empty() {
                 continue;
@@ -276,21 +296,10 @@ impl Plan {
                 replica = %known[idx].spec.path,
                 "stale editor: it saved without having loaded the last update, which stays"
             );
-            for (document, replica) in self.documents.iter_mut().zip(&base.replicas) {
-                document.get_or_insert_with(|| Arc::clone(&replica.document));
-            }
-            // Keys of newer cells mean other ones now. What else other editors have not loaded
-            // they still have not.
-            let is_old = |key| had.model.keys.contains(&key);
-            for (other, unseen) in self.unseen.iter_mut().enumerate() {
-                let is_idle = outcome.edits[other].is_empty();
-                unseen.retain(|it| is_idle && it.incoming.is_about(is_old));
-            }
-            self.stale = Some(idx);
-            self.base = Some(had);
-            return self.outcome(known).map(Some);
+            self.stale[idx] = Some(had);
+            is_anew = true;
         }
-        Ok(None)
+        is_anew.then(|| self.outcome(known)).transpose()
     }
 
     /// Notes what was written into replicas that their editors may not load.
@@ -325,6 +334,7 @@ impl Plan {
             let had = if self.documents[idx].is_none() {
                 stored
             } else {
+                let base = self.stale[idx].as_ref().unwrap_or(base);
                 let seen: Vec<Seen> = (0..base.replicas.len())
                     .map(|other| match &self.documents[idx] {
                         Some(document) if other == idx => Seen::Changed(Arc::clone(document)),
@@ -353,4 +363,4 @@ fn is_of_git(context: &Context<'_>, replica: &Replica) -> bool {
 }
 
 /// How many writes it may not have loaded.
-const MAX_UNSEEN: usize = 10;
+const MAX_UNSEEN: usize = 100;

@@ -33,10 +33,7 @@ pub(super) fn transition(
         let was_edited = plan.before.as_ref().is_some_and(|it| it.from.contains(idx));
         was_edited || !outcome.edits[*idx].is_empty()
     };
-    let from: Vec<usize> = match plan.stale {
-        Some(stale) => vec![stale],
-        None => (0..known.len()).filter(is_edited).collect(),
-    };
+    let from: Vec<usize> = (0..known.len()).filter(is_edited).collect();
     if let Some(before) = &mut plan.before {
         before.from.clone_from(&from);
     }
@@ -196,18 +193,10 @@ pub(super) fn transition(
         guarded(notebook, || plan.note_unseen(context, &outcome, &to));
     }
     let told = plan.before.as_ref().and_then(|it| it.edits(&outcome.base));
-    let (before, mut edits) = match told {
+    let (before, edits) = match told {
         Some((before, edits)) => (Some(before), edits),
         None => (plan.base.clone(), outcome.edits),
     };
-    if let Some(stale) = plan.stale {
-        // What the others have is older than this save.
-        for (idx, edits) in edits.iter_mut().enumerate() {
-            if idx != stale {
-                edits.clear();
-            }
-        }
-    }
     let stored = if context.write {
         guarded(notebook, || store(context, &outcome.base))
             .unwrap_or_else(|| Err(PANICKED.to_owned()))

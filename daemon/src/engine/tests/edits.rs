@@ -551,6 +551,71 @@ fn two_stale_editors_undo_nothing() {
     world.check("a.py", "x = 1+code = 0 | y = 2+jupyter = 0 | z = 3+marimo = 0");
 }
 
+/// One that never loads anything saves in the moment in which another one goes on.
+#[test]
+fn stale_editor_saves_beside_another_edit() {
+    for stale in 0..3 {
+        let names = replicas("a.py");
+        let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+        let mut buffer = world.text(&names[stale]);
+        let other = &names[(stale + 1) % 3];
+        let mut lines = String::from("x = 1");
+        for no in 1..=3 {
+            lines += &format!("+a = {no}");
+            world.edit(other, &format!("{lines} | y = 1{}", "+b = 0".repeat(no - 1)));
+            world.run(Duration::from_secs(3));
+            lines += &format!("+c = {no}");
+            let expected = format!("{lines} | y = 1{}", "+b = 0".repeat(no));
+            buffer =
+                edited(&names[stale], &buffer, &format!("x = 1 | y = 1{}", "+b = 0".repeat(no)));
+            world.edit(other, &format!("{lines} | y = 1{}", "+b = 0".repeat(no - 1)));
+            world.disk.save(&at(&names[stale]), buffer.as_bytes());
+            world.run(QUIET);
+            world.check("a.py", &expected);
+            world.check_state("a.py", NotebookState::Synced);
+        }
+    }
+}
+
+/// Two that did not load the same, and save in the same moment.
+#[test]
+fn two_stale_editors_at_once_undo_nothing() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 2 | z = 3")]);
+    let [percent, ipynb, marimo] = replicas("a.py");
+    let lab = world.text(&ipynb);
+    world.edit(&percent, "x = 1+a = 1 | y = 2 | z = 3");
+    world.run(Duration::from_secs(3));
+    let loaded = world.text(&marimo);
+    world.edit(&percent, "x = 1+a = 1+a = 2 | y = 2 | z = 3");
+    world.run(Duration::from_secs(3));
+    let saved = edited(&ipynb, &lab, "x = 1 | y = 2+b = 1 | z = 3");
+    world.disk.save(&at(&ipynb), saved.as_bytes());
+    let saved = edited(&marimo, &loaded, "x = 1+a = 1 | y = 2 | z = 3+c = 1");
+    world.disk.save(&at(&marimo), saved.as_bytes());
+    world.edit(&percent, "x = 1+a = 1+a = 2+a = 3 | y = 2 | z = 3");
+    world.run(QUIET);
+    world.check("a.py", "x = 1+a = 1+a = 2+a = 3 | y = 2+b = 1 | z = 3+c = 1");
+    world.check_state("a.py", NotebookState::Synced);
+}
+
+/// However many writes it has not loaded.
+#[test]
+fn editor_that_loads_nothing_for_long_undoes_nothing() {
+    let mut world = World::with(&[("a.py", "x = 1 | y = 1")]);
+    let [percent, ipynb, _] = replicas("a.py");
+    let lab = world.text(&ipynb);
+    let mut lines = String::from("x = 1");
+    for no in 0..40 {
+        lines += &format!("+a = {no}");
+        world.edit(&percent, &format!("{lines} | y = 1"));
+        world.run(Duration::from_secs(1));
+    }
+    let saved = edited(&ipynb, &lab, "x = 1 | y = 1+b = 1");
+    world.disk.save(&at(&ipynb), saved.as_bytes());
+    world.run(QUIET);
+    world.check("a.py", &format!("{lines} | y = 1+b = 1"));
+}
+
 #[test]
 fn first_cell_takes_the_place_of_the_empty_one() {
     for from in 0..2 {
