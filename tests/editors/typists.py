@@ -3,6 +3,7 @@
 import time
 
 from browser import PATIENCE
+from pages import poll
 from playwright.sync_api import TimeoutError as Hidden
 
 # Of the rest after a line, in seconds.
@@ -40,7 +41,9 @@ class Typist:
             return
         token = f"{self.page.name.replace('-', '_')}_{len(self.typed) + len(self.broken)}"
         self._type(self.rng.choice(self.cells), f"\n{token} = 0")
-        (self.typed if self._is_shown(token) else self.broken).append(token)
+        # A loaded machine shows it a moment later.
+        is_whole = poll(lambda: self._is_shown(token), PATIENCE / 30_000)
+        (self.typed if is_whole else self.broken).append(token)
         self._rest()
 
     def _type(self, cell, text):
