@@ -16,7 +16,7 @@ pub(super) const UNSEEN: Duration = Duration::from_mins(10);
 const RECENT: Duration = Duration::from_secs(2);
 
 /// How many bytes of text a record has of such writes at most. It is stored with every save.
-const MAX_BYTES: usize = 256 << 10;
+const MAX_BYTES: usize = 32 << 10;
 
 /// A write that the editor of a replica may not have loaded.
 #[derive(Debug, Clone)]
