@@ -561,10 +561,10 @@ fn stale_editor_saves_beside_another_edit() {
         let other = &names[(stale + 1) % 3];
         let mut lines = String::from("x = 1");
         for no in 1..=3 {
-            lines += &format!("+a = {no}");
+            lines = format!("{lines}+a = {no}");
             world.edit(other, &format!("{lines} | y = 1{}", "+b = 0".repeat(no - 1)));
             world.run(Duration::from_secs(3));
-            lines += &format!("+c = {no}");
+            lines = format!("{lines}+c = {no}");
             let expected = format!("{lines} | y = 1{}", "+b = 0".repeat(no));
             buffer =
                 edited(&names[stale], &buffer, &format!("x = 1 | y = 1{}", "+b = 0".repeat(no)));
@@ -606,7 +606,7 @@ fn editor_that_loads_nothing_for_long_undoes_nothing() {
     let lab = world.text(&ipynb);
     let mut lines = String::from("x = 1");
     for no in 0..40 {
-        lines += &format!("+a = {no}");
+        lines = format!("{lines}+a = {no}");
         world.edit(&percent, &format!("{lines} | y = 1"));
         world.run(Duration::from_secs(1));
     }
