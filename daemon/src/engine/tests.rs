@@ -13,5 +13,6 @@ mod races;
 mod renames;
 mod rewrites;
 mod spare;
+mod stale;
 
 use crate::simulation::{cells, world};

@@ -79,11 +79,6 @@ impl Incoming {
         }
         (!res.is_empty()).then_some(Self(res))
     }
-
-    /// Whether all cells that it changed are of these.
-    pub fn is_about(&self, are_these: impl Fn(CellKey) -> bool) -> bool {
-        self.0.keys().all(|key| are_these(*key))
-    }
 }
 
 /// A write into a replica, as its editor may or may not have loaded it.
