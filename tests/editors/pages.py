@@ -187,12 +187,17 @@ class VsCodeText(VsCode):
         .split(/^# %%.*$/m).slice(1).map(it => it.trim())"""
 
     def focus(self, cell):
-        self.page.click(".editor-instance .view-lines")
-        self.open_box("Control+g")
-        self.page.keyboard.type(f"{self.last_line(cell)}")
-        self.page.keyboard.press("Enter")
-        self.page.wait_for_selector(".quick-input-widget", state="hidden")
-        self.page.keyboard.press("End")
+        # What arrives meanwhile may move the lines.
+        for _ in range(6):
+            self.page.click(".editor-instance .view-lines")
+            self.open_box("Control+g")
+            self.page.keyboard.type(f"{self.last_line(cell)}")
+            self.page.keyboard.press("Enter")
+            self.page.wait_for_selector(".quick-input-widget", state="hidden")
+            self.page.keyboard.press("End")
+            if poll(lambda: self.has_caret(cell), PATIENCE / 6000):
+                return
+        raise RuntimeError(f"{self.name} takes no caret in cell {cell}")
 
     def last_line(self, cell):
         """Returns the number of the last line of a cell in what the page shows, from its first line on."""

@@ -251,7 +251,7 @@ impl Merge<'_> {
             return;
         }
         let lost = match change {
-            Change::Source(source) => match merge_lines(&base.source, &present.source, source) {
+            Change::Source(source) => match merge_sources(&base.source, &present.source, source) {
                 Some(merged) => {
                     present.source = merged;
                     return;
@@ -361,6 +361,20 @@ impl Merge<'_> {
         self.model.insert(above, key, cell);
         key
     }
+}
+
+/// Merges two edits of a cell's text, or returns `None` if they overlap.
+///
+/// Scripts do not show the white space that a cell ends in, so two that differ in nothing else are the
+/// same edit.
+fn merge_sources(base: &str, ours: &str, theirs: &str) -> Option<String> {
+    merge_lines(base, ours, theirs).or_else(|| {
+        let [base, our_text, their_text] = [base, ours, theirs].map(str::trim_end);
+        let merged = merge_lines(base, our_text, their_text)?;
+        let whole = [(our_text, ours), (their_text, theirs)].into_iter();
+        let whole = whole.filter(|(text, _)| *text == merged).map(|it| it.1);
+        Some(whole.max_by_key(|it| it.len()).map_or(merged.clone(), str::to_owned))
+    })
 }
 
 fn same_content(a: &Cell, b: &Cell) -> bool {

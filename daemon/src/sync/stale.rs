@@ -92,18 +92,23 @@ pub struct Write<'a> {
 }
 
 /// Returns the first of the writes that the editor didn't load, if these edits look
-/// as if it had not.
+/// as if it had not; of several that it may be, the one of which that is clearest.
 ///
 /// `writes` are those since the editor's own last save, oldest first. The edits must
 /// take back everything that was written since, and do something else as well: a
 /// user who takes back what arrived, and no more, means it. `is_more` says that the editor did
 /// something else of which there is no edit.
 ///
-/// The something else may be in the same cell, or even in the place of what was written.
-/// In that place it counts only after a recent write, and if it doesn't resemble what was
-/// written: later, or so, it is a revision of it.
+/// The something else may be in the same cell, or even in the place of what was written. What
+/// resembles that is a revision of it. What doesn't may be one as well, unless the write is recent or
+/// another cell tells that the editor had not loaded it.
 pub fn first_unseen(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> Option<usize> {
-    (0..writes.len()).find(|&first| takes_back(&writes[first..], edits, is_more))
+    let mut n_compared = 0;
+    let unclear = |first: usize| {
+        let n_unclear = takes_back(&writes[first..], edits, is_more, &mut n_compared)?;
+        Some((n_unclear, first))
+    };
+    (0..writes.len()).filter_map(unclear).min().map(|(_, first)| first)
 }
 
 /// Whether cells of a replica were run, or their outputs cleared, by an editor that had loaded
@@ -126,15 +131,24 @@ fn outputs(document: &dyn Document, keys: &[Option<CellKey>]) -> BTreeMap<CellKe
 /// What an editor's text of a cell says of a write into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// The editor had loaded it, as far as one can tell.
+    /// The editor had loaded it.
     Loaded,
+    /// There is something else in its place.
+    Unclear,
     /// The text is that from before the write.
     TakenBack,
     /// That, with an edit.
     TakenBackAndEdited,
 }
 
-fn takes_back(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> bool {
+/// Whether edits take back all of the writes, and do something else: then in how many cells that is
+/// unclear.
+fn takes_back(
+    writes: &[Write<'_>],
+    edits: &[Edit],
+    is_more: bool,
+    n_compared: &mut usize,
+) -> Option<usize> {
     let is_recent = writes.iter().all(|it| it.is_recent);
     let mut all: BTreeMap<CellKey, Changed> = BTreeMap::new();
     for (key, changed) in writes.iter().flat_map(|it| &it.incoming.0) {
@@ -142,7 +156,7 @@ fn takes_back(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> bool {
             .and_modify(|it| it.after.clone_from(&changed.after))
             .or_insert_with(|| changed.clone());
     }
-    all.retain(|_, changed| changed.before != changed.after);
+    all.retain(|_, changed| text(changed.before.as_ref()) != text(changed.after.as_ref()));
     // By the cell that they are about, as many as there are in each; and by text, since the
     // key of a cell that is put back is another one.
     let steps: Vec<&Edit> = edits.iter().filter(|it| is_step(it)).collect();
@@ -151,7 +165,7 @@ fn takes_back(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> bool {
     for (idx, edit) in steps.iter().enumerate() {
         match edit {
             Edit::Insert { cell, .. } => {
-                new_texts.entry(&cell.source).or_default().push_back(idx);
+                new_texts.entry(cell.source.trim_end()).or_default().push_back(idx);
             }
             _ => {
                 if let Some(key) = edit.key() {
@@ -160,28 +174,29 @@ fn takes_back(writes: &[Write<'_>], edits: &[Edit], is_more: bool) -> bool {
             }
         }
     }
-    let mut n_compared = 0;
+    let mut n_unclear = 0;
     let mut is_used = vec![false; steps.len()];
     let mut is_edited = is_more;
     for (key, changed) in &all {
-        let put_back = changed.after.is_none().then(|| {
-            let before = changed.before.as_deref()?;
-            new_texts.get_mut(before)?.pop_front()
-        });
+        let put_back = changed
+            .after
+            .is_none()
+            .then(|| new_texts.get_mut(text(changed.before.as_ref())?)?.pop_front());
         let found = match put_back.flatten() {
             Some(idx) => Some((idx, Verdict::TakenBack)),
             None => of_cell.get(key).into_iter().flatten().find_map(|&idx| {
-                let verdict = verdict(changed, steps[idx], is_recent, &mut n_compared);
+                let verdict = verdict(changed, steps[idx], is_recent, n_compared);
                 (verdict != Verdict::Loaded).then_some((idx, verdict))
             }),
         };
-        let Some((idx, verdict)) = found else { return false };
-        is_edited |= verdict == Verdict::TakenBackAndEdited;
+        let (idx, verdict) = found?;
+        n_unclear += usize::from(verdict == Verdict::Unclear);
+        is_edited |= verdict != Verdict::TakenBack;
         is_used[idx] = true;
     }
     let mut rest = steps.iter().zip(is_used).filter(|(_, is_used)| !is_used);
     is_edited |= rest.any(|(edit, _)| !matches!(edit, Edit::Move { .. }));
-    !all.is_empty() && is_edited
+    (is_edited && n_unclear < all.len()).then_some(n_unclear)
 }
 
 /// Whether it is more than what other steps come from.
@@ -189,11 +204,16 @@ fn is_step(edit: &Edit) -> bool {
     !matches!(edit, Edit::Split { .. } | Edit::Join { .. })
 }
 
+/// A cell's text without the white space that it ends in, which not every format shows.
+fn text(of: Option<&Arc<str>>) -> Option<&str> {
+    of.map(|it| it.trim_end())
+}
+
 /// What a step about a cell says of a write into the same cell.
 fn verdict(changed: &Changed, edit: &Edit, is_recent: bool, n_compared: &mut usize) -> Verdict {
-    match (changed.before.as_deref(), changed.after.as_deref(), edit) {
+    match (text(changed.before.as_ref()), text(changed.after.as_ref()), edit) {
         (before, Some(after), Edit::Set(_, Change::Source(now))) => {
-            within_cell(before, after, now, is_recent, n_compared)
+            within_cell(before, after, now.trim_end(), is_recent, n_compared)
         }
         (None, Some(_), Edit::Delete(_)) => Verdict::TakenBack,
         _ => Verdict::Loaded,
@@ -217,10 +237,11 @@ fn within_cell(
         None => true,
     };
     let before = before.unwrap_or_default();
-    if is_in_its_place && (!is_recent || resembles(before, after, now, n_compared)) {
-        return Verdict::Loaded;
+    match is_in_its_place {
+        true if resembles(before, after, now, n_compared) => Verdict::Loaded,
+        true if !is_recent => Verdict::Unclear,
+        _ => Verdict::TakenBackAndEdited,
     }
-    Verdict::TakenBackAndEdited
 }
 
 /// Whether a line that is new in one text is much like one that is new in the other.
@@ -358,6 +379,22 @@ mod tests {
         ] {
             assert_eq!(check(&writes, &[set(0, now)], true), expected, "{now}");
             assert_eq!(check(&writes, &[set(0, now)], false), None, "{now}");
+        }
+    }
+
+    #[test]
+    fn another_cell_may_tell_of_other_lines_in_the_place_of_what_was_written() {
+        let writes = [incoming(&["a", "b"], &["a\nfrom_text = 0", "b2"])];
+        let taken_back = set(1, "b");
+        for (now, expected) in [
+            ("a\nimport os", Some(0)),
+            ("a\nfrom_text = 0\nimport os", None),
+            // A part of what arrived is taken back, and another part corrected.
+            ("a\nfrom_text = 10", None),
+        ] {
+            let save = [set(0, now), taken_back.clone()];
+            assert_eq!(unseen(&writes, &save), expected, "{now}");
+            assert_eq!(unseen(&writes, &save[..1]), None, "{now}");
         }
     }
 

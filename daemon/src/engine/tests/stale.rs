@@ -208,6 +208,31 @@ fn two_stale_editors_undo_nothing() {
     world.check("a.py", "x = 1+code = 0 | y = 2+jupyter = 0 | z = 3+marimo = 0");
 }
 
+/// A script does not show the white space that a cell ends in: that is no edit of it.
+#[test]
+fn stale_editor_beside_a_cell_that_ends_in_white_space() {
+    for (stale, end) in [(0, " "), (2, " "), (0, "\\n"), (2, "\\n  ")] {
+        let mut world = World::with(&[("a.py", "x = 1 | y = 1 | z = 1")]);
+        let names = replicas("a.py");
+        let buffer = world.text(&names[stale]);
+        let lab = world.text(&names[1]);
+        let typed = lab.replace("y = 1", &format!("y = 1\\nk ={end}"));
+        world.disk.save(&at(&names[1]), typed.as_bytes());
+        world.run(Duration::from_secs(3));
+        let saved = edited(&names[stale], &buffer, "x = 1 | y = 1 | z = 2");
+        world.disk.save(&at(&names[stale]), saved.as_bytes());
+        world.run(QUIET);
+        world.check_state("a.py", NotebookState::Synced);
+        world.check("a.py", "x = 1 | y = 1+k = | z = 2");
+        let typed = typed.replace("k =", "k = 0\\nl =");
+        world.disk.save(&at(&names[1]), typed.as_bytes());
+        world.run(QUIET);
+        world.check_state("a.py", NotebookState::Synced);
+        world.check("a.py", "x = 1 | y = 1+k = 0+l = | z = 2");
+        assert!(world.text(&names[1]).contains(&format!("l ={end}")), "{}", world.text(&names[1]));
+    }
+}
+
 /// One that never loads anything saves in the moment in which another one goes on.
 #[test]
 fn stale_editor_saves_beside_another_edit() {
