@@ -53,6 +53,9 @@ pub struct Config {
     pub settle: Duration,
     /// How long after its own save a replica is not written (key `patience`).
     pub patience: Duration,
+    /// How long an edit waits for the next save of somebody who is at work in marimo (key
+    /// `marimo_patience`).
+    pub marimo_patience: Duration,
     /// Whether folders are polled (key `poll`).
     pub poll: Poll,
     /// How often folders are looked at that are polled (key `poll_interval`).
@@ -85,6 +88,7 @@ impl Default for Config {
             gitignore: true,
             settle: Duration::from_millis(30),
             patience: Duration::from_millis(250),
+            marimo_patience: Duration::from_millis(1500),
             poll: Poll::Auto,
             poll_interval: Duration::from_secs(2),
             max_size: 64 << 20,

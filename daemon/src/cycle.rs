@@ -403,17 +403,19 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
         });
         let (ours, from) = (ours.collect(), resumed.from.clone());
         let (stored, written) = (start.stored, resumed.written.clone());
-        plan.before = Some(Before { base: agreed, stored, ours, from, written });
+        let keys = resumed.keys.clone();
+        plan.before = Some(Before { base: agreed, stored, ours, from, written, keys });
     }
     let saved = spare::saves(context, start, &known, &sights, |idx| ours(idx).is_some());
     if start.late.is_none() {
         traces.saved = Some(saved.clone());
     }
     let outcome = plan.decide(context, &known)?;
+    let mut spared = None;
     if plan.base.is_some() && start.late.is_none() && context.write {
-        spare::check(context, start.editors, &saved, (&known, &sights), &outcome.base)?;
+        spared = spare::spared(context, start, &saved, (&known, &sights), &outcome.base)?;
     }
-    transition(context, plan, known, &sights, outcome, traces)
+    transition(context, plan, (known, &sights), outcome, spared, traces)
 }
 
 /// Looks again at the replicas of which the base has another text than was last agreed on.

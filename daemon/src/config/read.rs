@@ -18,7 +18,7 @@ use crate::sync::outputs::Outputs;
 
 /// All keys, for finding the nearest one. [`Reader::set`] is the other place
 /// that knows them.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "exclude",
     "formats",
     "gitignore",
@@ -27,6 +27,7 @@ const KEYS: [&str; 16] = [
     "jupytext",
     "layout",
     "marimo_outputs",
+    "marimo_patience",
     "max_size",
     "outputs",
     "pairs",
@@ -123,6 +124,9 @@ impl Reader<'_> {
             "settle" => settings.settle = Some(self.short("settle", value)?),
             "marimo_outputs" => {
                 settings.marimo_outputs = Some(self.boolean("marimo_outputs", value)?);
+            }
+            "marimo_patience" => {
+                settings.marimo_patience = Some(self.short("marimo_patience", value)?);
             }
             "trust" => settings.trust = Some(self.boolean("trust", value)?),
             unknown => {

@@ -85,6 +85,7 @@ fn every_key_is_read() {
         gitignore = false
         settle = 50
         patience = "2s"
+        marimo_patience = 0
         poll = true
         poll_interval = "500ms"
         max_size = "1 MiB"
@@ -98,6 +99,7 @@ fn every_key_is_read() {
     assert!(!config.gitignore);
     assert_eq!(config.settle, Duration::from_millis(50));
     assert_eq!(config.patience, Duration::from_secs(2));
+    assert_eq!(config.marimo_patience, Duration::ZERO);
     assert_eq!(config.poll, Poll::Always);
     assert_eq!(config.poll_interval, Duration::from_millis(500));
     assert_eq!(config.max_size, 1 << 20);

@@ -15,7 +15,7 @@ use crate::record::{from_bytes, to_bytes};
 use crate::store::Batch;
 use crate::sync::Digest;
 use crate::sync::base::Base;
-use crate::sync::edit::Edit;
+use crate::sync::edit::{CellKey, Edit};
 use crate::sync::reconcile::{Outcome, Seen, reconcile};
 
 /// What a cycle was about to write, in the record of its pairing from before the first write
@@ -26,6 +26,9 @@ pub(crate) struct Begun {
     base: Digest,
     /// What each replica held, `None` if there was no file.
     was: Vec<Option<Digest>>,
+    /// Which cell each cell of that stands for.
+    #[serde(default)]
+    keys: Vec<Vec<Option<CellKey>>>,
     /// The positions of the replicas that were edited.
     from: Vec<usize>,
 }
@@ -62,7 +65,8 @@ impl Begun {
         let begun = || {
             let bytes = to_bytes(&outcome.base).map_err(|err| chain(&err))?;
             let base = Digest::of(&bytes);
-            let begun = Self { base, was: on_disk.to_vec(), from: from.to_vec() };
+            let (was, keys) = (on_disk.to_vec(), outcome.keys.clone());
+            let begun = Self { base, was, keys, from: from.to_vec() };
             let Some(record) = records.record(source, &begun) else { return Ok(None) };
             context.store.put_blob(&bytes).map_err(|err| chain(&err))?;
             // Texts that are replaced because others were edited too.
@@ -107,6 +111,8 @@ pub(super) struct Resumed {
     /// The positions of the replicas that were written already, and of which the editors have what
     /// was agreed on before.
     pub(super) written: Vec<usize>,
+    /// Which cell each cell of what the replicas held stands for, if that is known.
+    pub(super) keys: Vec<Vec<Option<CellKey>>>,
 }
 
 impl Resumed {
@@ -156,7 +162,8 @@ impl Resumed {
                     && found[idx] == Some(wanted[idx])
             };
             let written = all.filter(is_written).collect();
-            return Some(Self { decided: Some((base, begun.base)), from, ours, written });
+            let (decided, keys) = (Some((base, begun.base)), begun.keys.clone());
+            return Some(Self { decided, from, ours, written, keys });
         }
         let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests)?;
         if from.iter().any(|&idx| found.get(idx).is_none_or(Option::is_none)) {
@@ -175,7 +182,7 @@ impl Resumed {
             Some(Own { digest, stands_for })
         };
         let ours = all.map(written).collect();
-        Some(Self { decided: None, from, ours, written: Vec::new() })
+        Some(Self { decided: None, from, ours, written: Vec::new(), keys: Vec::new() })
     }
 
     /// What counts as the edit of a replica whose file holds something that nobody saved: the inner
@@ -209,6 +216,8 @@ pub(super) struct Before {
     /// The positions of those that the earlier cycle wrote, and of which the editors have what
     /// was agreed on.
     pub(super) written: Vec<usize>,
+    /// Which cell each cell of the texts stands for, if they are what the replicas held before.
+    pub(super) keys: Vec<Vec<Option<CellKey>>>,
 }
 
 impl Before {

@@ -67,7 +67,7 @@ fn run(
     let n = known.len();
     let plan = Plan::new((start.base.clone(), start.stored), vec![None; n], &[], None);
     let outcome = Outcome { base: target, edits: vec![Vec::new(); n], keys, conflicts: Vec::new() };
-    transition(context, plan, known, &sights, outcome, traces)
+    transition(context, plan, (known, &sights), outcome, None, traces)
 }
 
 /// Looks what a file has, whether or not it is a text.

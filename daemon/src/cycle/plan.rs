@@ -314,35 +314,32 @@ impl Plan {
         let earlier = earlier.filter(|idx| !written.contains(idx));
         for &idx in written.iter().chain(earlier) {
             let (mut base, mut stored, mut keys) = (base, self.stored, &outcome.keys[idx]);
+            let mut saved = self.documents[idx].as_ref();
             if let Some((before, document)) = self.before_write(idx) {
                 let agreed =
                     before.base.as_ref().and_then(|base| Some((base, base.replicas.get(idx)?)));
-                // Only of the cells of that the keys are known.
-                let is_same = |text: &Arc<dyn Document>| {
-                    document.is_none_or(|document| document.text() == text.text())
-                };
-                let agreed = agreed.filter(|(_, it)| is_same(&it.document));
                 let Some((agreed, replica)) = agreed else { continue };
                 (base, stored, keys) = (agreed, before.stored, &replica.keys);
+                saved = document.filter(|it| it.text() != replica.document.text());
+                if saved.is_some() {
+                    let Some(known) = before.keys.get(idx) else { continue };
+                    keys = known;
+                }
             }
             let (was, is) = (&base.replicas[idx], &outcome.base.replicas[idx]);
-            let document = self.documents[idx].as_ref().unwrap_or(&was.document);
+            let document = saved.unwrap_or(&was.document);
             let incoming =
                 Incoming::new((document.notebook(), keys), (is.document.notebook(), &is.keys));
             let Some(incoming) = incoming else { continue };
             // What the editor has is the base, but for what it saved itself.
-            let had = if self.documents[idx].is_none() {
-                stored
-            } else {
+            let had = if let Some(saved) = saved {
                 let base = self.stale[idx].as_ref().unwrap_or(base);
-                let seen: Vec<Seen> = (0..base.replicas.len())
-                    .map(|other| match &self.documents[idx] {
-                        Some(document) if other == idx => Seen::Changed(Arc::clone(document)),
-                        _ => Seen::Unchanged,
-                    })
-                    .collect();
+                let mut seen = vec![Seen::Unchanged; base.replicas.len()];
+                seen[idx] = Seen::Changed(Arc::clone(saved));
                 let own = reconcile(base, &seen).ok().and_then(|it| to_bytes(&it.base).ok());
                 own.and_then(|bytes| context.store.put_blob(&bytes).ok())
+            } else {
+                stored
             };
             let Some(had) = had else { continue };
             let unseen = &mut self.unseen[idx];

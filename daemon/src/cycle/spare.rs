@@ -3,7 +3,10 @@
 //! An editor may look what became of its save, and take what it finds for that. VS Code does: what is
 //! merged into its save within milliseconds it never shows.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use camino::Utf8Path;
+use nbsync_formats::FormatName;
 
 use super::{Context, Replica, Sight, Start, Wait};
 use crate::sync::Digest;
@@ -18,12 +21,21 @@ pub(crate) struct Saved {
 }
 
 /// What is known of the editors that may have replicas open.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Editors {
     /// What was saved last into each replica.
     pub(crate) saved: Vec<Option<Saved>>,
+    /// Since when there is something to write.
+    pub(crate) since: Instant,
     /// Whether there is time: nobody waits for the writes.
     pub(crate) may_wait: bool,
+}
+
+impl Editors {
+    /// Of whom nothing is known, and who get no time.
+    pub(crate) fn none(now: Instant) -> Self {
+        Self { saved: Vec::new(), since: now, may_wait: false }
+    }
 }
 
 /// Returns what was saved last into each replica by now: texts that were not known, and not written
@@ -47,33 +59,79 @@ pub(super) fn saves(
     saved
 }
 
-/// Refuses, for a moment, to write a replica that was just saved.
+/// Replicas that are left alone for a moment.
+#[derive(Debug)]
+pub(super) struct Spared {
+    pub(super) replicas: Vec<usize>,
+    until: Instant,
+}
+
+impl Spared {
+    /// Says that there is something to be written into them.
+    pub(super) fn wait(&self, known: &[Replica]) -> Wait {
+        let paths = self.replicas.iter().filter_map(|&idx| known.get(idx));
+        let path = paths.map(|it| it.spec.path.as_path()).next();
+        Wait::spared(path.unwrap_or(Utf8Path::new("")), self.until)
+    }
+}
+
+/// Returns the replicas that are to be written, but not yet.
 ///
-/// The others wait as well: a notebook of which a part is written is one more thing that can go
-/// wrong, and it is about two people who save in the same moment.
-pub(super) fn check(
+/// The others are written at once, but only once: what comes until then waits for the rest.
+pub(super) fn spared(
     context: &Context<'_>,
-    editors: &Editors,
+    start: &Start<'_>,
     saved: &[Option<Saved>],
     (known, sights): (&[Replica], &[Sight]),
     new: &Base,
-) -> Result<(), Wait> {
-    let now = context.clock.now();
-    if !editors.may_wait {
-        return Ok(());
+) -> Result<Option<Spared>, Wait> {
+    if !start.editors.may_wait {
+        return Ok(None);
     }
-    let spared = saved.iter().enumerate().filter_map(|(idx, saved)| {
-        let until = (*saved)?.at + context.config.patience;
+    let is_written = |idx: usize| {
         let found = match &sights[idx] {
-            Sight::Absent => return None,
+            Sight::Absent => None,
             Sight::Unchanged => known[idx].digest,
             Sight::Text { digest, .. } => Some(*digest),
         };
-        let is_written = || found != Some(Digest::of(new.replicas[idx].document.text().as_bytes()));
-        (now < until && is_written()).then_some((until, idx))
-    });
-    match spared.max() {
-        Some((until, idx)) => Err(Wait::spared(&known[idx].spec.path, until)),
-        None => Ok(()),
-    }
+        found != Some(Digest::of(new.replicas[idx].document.text().as_bytes()))
+    };
+    let written: Vec<usize> = (0..known.len()).filter(|&idx| is_written(idx)).collect();
+    let spared = |idx: usize| {
+        let saved = saved[idx].filter(|_| !matches!(sights[idx], Sight::Absent))?;
+        Some((idx, spared_until(context, &known[idx], saved, start.editors.since)?))
+    };
+    let spared: Vec<_> = written.iter().filter_map(|&idx| spared(idx)).collect();
+    let Some(until) = spared.iter().map(|it| it.1).max() else { return Ok(None) };
+    let replicas: Vec<usize> = spared.into_iter().map(|it| it.0).collect();
+    let has_others = replicas.len() < written.len();
+    let spared = Spared { replicas, until };
+    if has_others && start.begun.is_none() { Ok(Some(spared)) } else { Err(spared.wait(known)) }
 }
+
+/// Returns when a replica may be written that was saved, `None` for now.
+///
+/// marimo takes back what was typed 0.4 to 1 s before it loads something, and saves a second after the last
+/// key: so the best moment is right after that. Without a save nobody is typing there, or somebody is without
+/// a rest, and then it takes nothing back.
+fn spared_until(
+    context: &Context<'_>,
+    replica: &Replica,
+    saved: Saved,
+    since: Instant,
+) -> Option<Instant> {
+    let (now, config) = (context.clock.now(), context.config);
+    let until = if replica.spec.dialect.format == FormatName::Marimo {
+        let is_at_work = (JUST_SAVED..AT_WORK).contains(&now.duration_since(saved.at));
+        is_at_work.then_some(since + config.marimo_patience)?
+    } else {
+        saved.at + config.patience
+    };
+    (now < until).then_some(until)
+}
+
+/// How long after a save in marimo nothing can have been typed that it would take back.
+const JUST_SAVED: Duration = Duration::from_millis(300);
+
+/// How long after a save somebody counts as at work in marimo.
+const AT_WORK: Duration = Duration::from_secs(10);

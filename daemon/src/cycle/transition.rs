@@ -7,6 +7,7 @@ use nbsync_formats::FormatName;
 use super::begun::Begun;
 use super::look::lock;
 use super::plan::Plan;
+use super::spare::Spared;
 use super::{Context, End, Fate, Replaced, Replica, Sight, Synced, Traces, Wait, WaitKind};
 use crate::disk::{Displaced, Expected, Lock, WriteError, WriteOptions, Written};
 use crate::error::{PANICKED, chain, guarded};
@@ -21,12 +22,14 @@ use crate::sync::reconcile::Outcome;
 const MAX_ROUNDS: usize = 4;
 
 /// Writes what was decided, and decides again where an editor was faster.
+///
+/// What is spared is written later, as if the cycle had ended before it came to that.
 pub(super) fn transition(
     context: &Context<'_>,
     mut plan: Plan,
-    mut known: Vec<Replica>,
-    sights: &[Sight],
+    (mut known, sights): (Vec<Replica>, &[Sight]),
     mut outcome: Outcome,
+    mut spared: Option<Spared>,
     traces: &mut Traces,
 ) -> Result<End, Wait> {
     let is_edited = |idx: &usize| {
@@ -88,6 +91,9 @@ pub(super) fn transition(
             let source = &known[0].spec.path;
             traces.begun = Begun::store(context, source, &outcome, &on_disk, &from, &plan);
         }
+        // Only so the next cycle knows of the others that they are no edits.
+        spared = spared.filter(|_| traces.begun.is_some());
+        writes.retain(|it| spared.as_ref().is_none_or(|spared| !spared.replicas.contains(&it.idx)));
         // What each replica's editor had before these writes.
         let had = plan.present();
         let bases: Vec<Option<Digest>> = (0..known.len())
@@ -168,7 +174,11 @@ pub(super) fn transition(
         if !is_raced {
             break;
         }
+        spared = None;
         outcome = plan.decide(context, &known)?;
+    }
+    if let Some(spared) = spared {
+        return Err(spared.wait(&known));
     }
     for idx in raced {
         // Whatever comes later is an edit of this.

@@ -255,7 +255,7 @@ impl Engine {
             waited: &ACCIDENTS,
             unseen: &[],
             session: None,
-            editors: &Editors::default(),
+            editors: &Editors::none(now),
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut traces) = cycle(&self.context(), &start);
@@ -276,7 +276,7 @@ impl Engine {
             waited: ACCIDENTS.to_vec(),
             unseen: Vec::new(),
             session: None,
-            editors: Editors::default(),
+            editors: Editors::none(now),
             due: Due::new(now),
             now,
         };

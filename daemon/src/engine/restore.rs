@@ -190,7 +190,7 @@ impl Engine {
             touched: Vec::new(),
             unseen: Vec::new(),
             session: None,
-            editors: Editors::default(),
+            editors: Editors::none(now),
             due: Due::new(now),
             now,
         };

@@ -256,10 +256,12 @@ impl Engine {
         let is_awaited = self.waiting.iter().any(|it| pairing.is_below(&it.paths))
             || self.tasks.iter().any(|it| pairing.is_below(&it.paths));
         // Somebody may save all the time.
-        let patience = 2 * self.parts.config.patience;
+        let config = &self.parts.config;
+        let patience = config.marimo_patience.max(2 * config.patience);
         let is_over = due.spared.is_some_and(|first| first + patience <= now);
         Editors {
             saved: pairing.saved.clone(),
+            since: due.spared.unwrap_or(now),
             may_wait: self.parts.watcher.is_some() && !is_awaited && !is_over && !due.is_urgent,
         }
     }

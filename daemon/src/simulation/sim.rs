@@ -129,7 +129,8 @@ impl Sim {
     fn new(script: &Script, traced: bool) -> Self {
         let mut world = World::new();
         if script.start.is_multiple_of(2) {
-            world.patience = Config::default().patience;
+            let config = Config::default();
+            (world.patience, world.marimo_patience) = (config.patience, config.marimo_patience);
         }
         let editors = Arc::new(Mutex::new(Editors::new(world.disk.clone(), traced)));
         let audit = audit(&world, &editors);

@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) reports: Arc<Mutex<Vec<Report>>>,
     /// How long an update waits for an editor that has just saved.
     pub(crate) patience: Duration,
+    /// How long one waits for the next save of marimo.
+    pub(crate) marimo_patience: Duration,
     pub(crate) git: Arc<Mutex<Option<GitOperation>>>,
     clock: Arc<TestClock>,
     steps: Arc<Mutex<Vec<(Step, Utf8PathBuf)>>>,
@@ -78,6 +80,7 @@ impl World {
             engine: None,
             reports: Arc::default(),
             patience: Duration::ZERO,
+            marimo_patience: Duration::ZERO,
             git: Arc::default(),
             clock: Arc::new(TestClock { start, now: Mutex::new(start), wall: Mutex::new(WALL) }),
             steps: Arc::default(),
@@ -187,7 +190,12 @@ impl World {
         self.n_changes = 0;
         let reports = Arc::clone(&self.reports);
         let parts = Parts {
-            config: Config { marimo_outputs: false, patience: self.patience, ..Config::default() },
+            config: Config {
+                marimo_outputs: false,
+                patience: self.patience,
+                marimo_patience: self.marimo_patience,
+                ..Config::default()
+            },
             disk: Arc::new(self.disk.clone()),
             store: Arc::new(self.store.clone()),
             tree: Box::new(MemoryTree { disk: self.disk.clone(), git: Arc::clone(&self.git) }),

@@ -27,11 +27,13 @@ fn patient() -> World {
 #[test]
 fn replicas_that_were_saved_at_once_are_left_alone_for_a_moment() {
     let mut world = patient();
-    let [source, _, marimo] = replicas("a.py");
+    let [source, ipynb, marimo] = replicas("a.py");
     world.edit(&source, "x = 1 | y = 2 | z = 30");
     world.edit(&marimo, "x = 10 | y = 2 | z = 3");
     world.run(ms(240));
-    assert_eq!(world.written(), [""; 0]);
+    // marimo takes what comes right after its save.
+    assert_eq!(world.written(), [ipynb.as_str(), &marimo]);
+    assert!(world.text(&ipynb).contains("x = 10") && world.text(&ipynb).contains("z = 30"));
     world.check_state("a.py", NotebookState::Pending);
     world.run(ms(20));
     world.check("a.py", "x = 10 | y = 2 | z = 30");
@@ -44,7 +46,7 @@ fn replicas_that_were_saved_at_once_are_left_alone_for_a_moment() {
 #[test]
 fn edit_waits_only_for_an_editor_that_just_saved() {
     let mut world = patient();
-    let [source, ipynb, _] = replicas("a.py");
+    let [source, ipynb, marimo] = replicas("a.py");
     world.edit(&source, "x = 1 | y = 2 | z = 30");
     world.run(ms(1));
     world.check("a.py", "x = 1 | y = 2 | z = 30");
@@ -57,7 +59,7 @@ fn edit_waits_only_for_an_editor_that_just_saved() {
     world.forget();
     world.edit(&ipynb, "x = 10 | y = 2 | z = 31");
     world.run(ms(140));
-    assert_eq!(world.written(), [""; 0]);
+    assert_eq!(world.written(), [marimo]);
     world.run(ms(20));
     world.check("a.py", "x = 10 | y = 2 | z = 31");
     world.run(ms(300));
@@ -77,11 +79,12 @@ fn edits_that_come_meanwhile_are_one_write() {
         world.edit(&marimo, &format!("x = {no} | y = 2 | z = 30"));
         world.run(ms(20));
     }
-    assert_eq!(world.written(), [""; 0]);
+    // The first is there at once, for whom nobody has to wait.
+    assert_eq!(world.written(), [ipynb.as_str()]);
     world.run(ms(50));
     world.check("a.py", "x = 19 | y = 2 | z = 30");
     assert_eq!(world.written().iter().filter(|it| **it == source).count(), 1);
-    assert_eq!(world.written().iter().filter(|it| **it == ipynb).count(), 1);
+    assert_eq!(world.written().iter().filter(|it| **it == ipynb).count(), 2);
 }
 
 /// What was saved meanwhile and taken back is in the history.
@@ -128,7 +131,7 @@ fn updates_wait_as_long_as_is_set() {
         world.edit(&source, "x = 1 | y = 2 | z = 30");
         world.edit(&marimo, "x = 10 | y = 2 | z = 3");
         world.run(ms(patience.saturating_sub(10)));
-        assert_eq!(world.written().is_empty(), patience != 0, "{patience}");
+        assert_eq!(world.written().contains(&source), patience == 0, "{patience}");
         world.run(ms(20));
         world.check("a.py", "x = 10 | y = 2 | z = 30");
     }
@@ -147,7 +150,6 @@ fn other_notebooks_do_not_wait() {
     world.edit(&replicas("b.py")[1], "x = 1 | y = 20 | z = 3");
     world.run(ms(1));
     world.check("b.py", "x = 1 | y = 20 | z = 3");
-    assert_eq!(world.written().len(), 2);
     world.check_state("a.py", NotebookState::Pending);
 }
 
@@ -197,12 +199,107 @@ fn who_asks_for_it_gets_all_at_once() {
     world.edit(&source, "x = 1 | y = 2 | z = 30");
     world.edit(&marimo, "x = 10 | y = 2 | z = 3");
     world.run(ms(20));
-    assert_eq!(world.written(), [""; 0]);
+    assert!(!world.written().contains(&source));
     let mut answer = world.call(Command::Flush { paths: vec![] });
     world.run(ms(1));
     let Ok(Reply::Synced(report)) = answer.try_recv() else { panic!("no answer") };
     assert!(report.out_of_sync.is_empty());
     world.check("a.py", "x = 10 | y = 2 | z = 30");
+}
+
+/// A notebook in whose marimo copy somebody is at work.
+fn beside_marimo() -> (World, [String; 3]) {
+    let mut world = World::new();
+    (world.patience, world.marimo_patience) = (ms(250), ms(1500));
+    world.create("a.py", BEFORE);
+    world.start();
+    world.run(QUIET);
+    let names = replicas("a.py");
+    world.edit(&names[2], "x = 10 | y = 2 | z = 3");
+    world.run(ms(1000));
+    world.check("a.py", "x = 10 | y = 2 | z = 3");
+    world.forget();
+    (world, names)
+}
+
+/// Right after that nothing is typed that it would take back.
+#[test]
+fn edits_wait_for_the_next_save_of_marimo_and_nobody_waits_for_that() {
+    let (mut world, [source, ipynb, marimo]) = beside_marimo();
+    world.edit(&source, "x = 10 | y = 20 | z = 3");
+    world.run(ms(1));
+    assert_eq!(world.written(), [ipynb.as_str()]);
+    assert!(world.text(&ipynb).contains("y = 20"));
+    world.run(ms(300));
+    world.edit(&source, "x = 10 | y = 21 | z = 3");
+    world.run(ms(300));
+    assert_eq!(world.written(), [ipynb.as_str()]);
+    world.edit(&marimo, "x = 11 | y = 2 | z = 3");
+    world.run(ms(1));
+    assert!(world.text(&marimo).contains("y = 21") && world.text(&marimo).contains("x = 11"));
+    world.run(QUIET);
+    world.check("a.py", "x = 11 | y = 21 | z = 3");
+    assert_eq!(world.written().iter().filter(|it| **it == marimo).count(), 1);
+}
+
+#[test]
+fn edits_come_into_marimo_where_nobody_saves_within_its_time() {
+    let (mut world, [source, _, marimo]) = beside_marimo();
+    for no in 20..25 {
+        world.edit(&source, &format!("x = 10 | y = {no} | z = 3"));
+        world.run(ms(290));
+    }
+    assert!(!world.written().contains(&marimo));
+    world.run(ms(60));
+    world.check("a.py", "x = 10 | y = 24 | z = 3");
+    assert_eq!(world.written().iter().filter(|it| **it == marimo).count(), 1);
+}
+
+#[test]
+fn nothing_waits_for_marimo_where_nobody_is_at_work() {
+    let (mut world, [source, ..]) = beside_marimo();
+    world.run(ms(9000));
+    world.edit(&source, "x = 10 | y = 20 | z = 3");
+    world.run(ms(1));
+    world.check("a.py", "x = 10 | y = 20 | z = 3");
+    // Nor right after its save, nor if that is set.
+    world.edit(&replicas("a.py")[2], "x = 11 | y = 20 | z = 3");
+    world.run(ms(260));
+    world.edit(&source, "x = 11 | y = 21 | z = 3");
+    world.run(ms(1));
+    world.check("a.py", "x = 11 | y = 21 | z = 3");
+    let mut world = patient();
+    world.edit(&replicas("a.py")[2], "x = 10 | y = 2 | z = 3");
+    world.run(ms(1000));
+    world.edit(&source, "x = 10 | y = 20 | z = 3");
+    world.run(ms(1));
+    world.check("a.py", "x = 10 | y = 20 | z = 3");
+}
+
+/// Each of its saves is an edit of what it had, and so is the one after the end of the daemon.
+#[test]
+fn what_waits_for_marimo_is_not_taken_back() {
+    for is_killed in [false, true] {
+        let (mut world, [source, ipynb, marimo]) = beside_marimo();
+        world.edit(&source, "x = 10 | y = 2+up = 0 | z = 3");
+        world.run(ms(400));
+        if is_killed {
+            world.engine = None;
+        }
+        world.edit(&marimo, "x = 10 | y = 2 | z = 3+own = 0");
+        if is_killed {
+            world.start();
+        }
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 2+up = 0 | z = 3+own = 0");
+        // Who never loads it has not loaded it later either.
+        world.edit(&marimo, "x = 10+more = 0 | y = 2 | z = 3+own = 0");
+        world.run(QUIET);
+        world.check("a.py", "x = 10+more = 0 | y = 2+up = 0 | z = 3+own = 0");
+        world.edit(&ipynb, "x = 10 | y = 2+up = 0 | z = 3+own = 0");
+        world.run(QUIET);
+        world.check("a.py", "x = 10 | y = 2+up = 0 | z = 3+own = 0");
+    }
 }
 
 #[test]
