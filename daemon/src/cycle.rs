@@ -3,6 +3,7 @@
 //! A cycle knows nothing of other pairings, so cycles run side by side.
 
 mod begun;
+mod had;
 mod impose;
 mod loaded;
 mod look;
@@ -35,7 +36,7 @@ use crate::sync::pairing::ReplicaSpec;
 use crate::sync::safety::{Suspicion, suspicion};
 use crate::tree::Tree;
 use crate::trust::Notary;
-use begun::{Before, Resumed};
+use begun::Resumed;
 pub(crate) use begun::{Begun, Records};
 pub(crate) use impose::{Unsynced, impose};
 use look::{complete, extend, look, parse};
@@ -167,6 +168,8 @@ pub(crate) struct Traces {
     pub(crate) is_unflushed: bool,
     /// What was saved last into each replica, if it came to look.
     pub(crate) saved: Option<Vec<Option<Saved>>>,
+    /// What each replica's editor may not have loaded now, if it left something for later.
+    pub(crate) unseen: Option<Vec<Vec<Unseen>>>,
 }
 
 /// A text that somebody saved.
@@ -401,10 +404,10 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
             let Sight::Text { text, .. } = sight else { return None };
             ours(idx).and_then(|_| parse(&replica.spec, text).ok())
         });
-        let (ours, from) = (ours.collect(), resumed.from.clone());
-        let (stored, written) = (start.stored, resumed.written.clone());
-        let keys = resumed.keys.clone();
-        plan.before = Some(Before { base: agreed, stored, ours, from, written, keys });
+        plan.before = Some(resumed.before(agreed, start.stored, ours.collect()));
+        for (idx, left) in &resumed.left {
+            plan.stale[*idx] = plan.documents[*idx].is_some().then(|| Arc::clone(&left.base));
+        }
     }
     let saved = spare::saves(context, start, &known, &sights, |idx| ours(idx).is_some());
     if start.late.is_none() {

@@ -1,6 +1,7 @@
 //! What a cycle was about to write when it ended early, so that its own writes count as
 //! such and not as edits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8Path;
@@ -26,11 +27,16 @@ pub(crate) struct Begun {
     base: Digest,
     /// What each replica held, `None` if there was no file.
     was: Vec<Option<Digest>>,
-    /// Which cell each cell of that stands for.
+    /// Which cell each cell of that stands for; nothing where it is not known.
     #[serde(default)]
     keys: Vec<Vec<Option<CellKey>>>,
     /// The positions of the replicas that were edited.
     from: Vec<usize>,
+    /// The replicas that were left for later, and where the store has what their editors have. Then
+    /// the others are written, and it is noted what their editors have not loaded; `None` if the cycle
+    /// was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) left: Option<BTreeMap<usize, Digest>>,
 }
 
 /// Knows how pairings are stored.
@@ -43,7 +49,13 @@ pub(crate) trait Records: Sync {
 impl Begun {
     /// What the store has of it: what the replicas were to agree on, and what they held.
     pub(crate) fn texts(&self) -> impl Iterator<Item = Digest> {
-        self.was.iter().flatten().copied().chain([self.base])
+        let left = self.left.iter().flat_map(BTreeMap::values);
+        self.was.iter().flatten().chain(left).copied().chain([self.base])
+    }
+
+    /// Whether it left replicas for later.
+    pub(crate) fn has_left(&self) -> bool {
+        self.left.is_some()
     }
 
     /// Stores what is about to be written.
@@ -65,8 +77,13 @@ impl Begun {
         let begun = || {
             let bytes = to_bytes(&outcome.base).map_err(|err| chain(&err))?;
             let base = Digest::of(&bytes);
-            let (was, keys) = (on_disk.to_vec(), outcome.keys.clone());
-            let begun = Self { base, was, keys, from: from.to_vec() };
+            let held = plan.present().into_iter().zip(on_disk).zip(plan.present_keys(outcome));
+            let keys = held.map(|((document, on_disk), keys)| {
+                let digest = document.map(|it| Digest::of(it.text().as_bytes()));
+                if digest == *on_disk { keys } else { Vec::new() }
+            });
+            let (was, keys, from) = (on_disk.to_vec(), keys.collect(), from.to_vec());
+            let begun = Self { base, was, keys, from, left: None };
             let Some(record) = records.record(source, &begun) else { return Ok(None) };
             context.store.put_blob(&bytes).map_err(|err| chain(&err))?;
             // Texts that are replaced because others were edited too.
@@ -106,13 +123,26 @@ pub(super) struct Resumed {
     pub(super) decided: Option<(Arc<Base>, Digest)>,
     /// The positions of the replicas that were edited.
     pub(super) from: Vec<usize>,
+    /// The positions of those that were written already.
+    to: Vec<usize>,
     /// The files that hold what was there before, or what was written since.
     ours: Vec<Option<Own>>,
-    /// The positions of the replicas that were written already, and of which the editors have what
-    /// was agreed on before.
+    /// Of those, the ones of which the editors have what was agreed on before; none if that is noted.
     pub(super) written: Vec<usize>,
-    /// Which cell each cell of what the replicas held stands for, if that is known.
+    /// Which cell each cell of what the replicas held stands for; nothing where it is not known.
     pub(super) keys: Vec<Vec<Option<CellKey>>>,
+    /// What that cycle was about to write, and where the store has that, if all is decided anew.
+    given_up: Option<(Arc<Base>, Digest)>,
+    /// What the editors have of the replicas that were left for later.
+    pub(super) left: BTreeMap<usize, Left>,
+}
+
+/// What the editor of a replica has that was not written.
+#[derive(Clone)]
+pub(super) struct Left {
+    pub(super) base: Arc<Base>,
+    /// Where the store has that.
+    pub(super) stored: Digest,
 }
 
 impl Resumed {
@@ -120,7 +150,7 @@ impl Resumed {
     ///
     /// It can be ended if each replica is as it was to be, as it was before, or gone; one that was
     /// not to be written may have been edited again. Any other new text may have been made of the text
-    /// before or of the one after. Then all is decided anew, but what that cycle wrote is still no
+    /// before or of the one after, unless that cycle came to its end and left some for later. Then all is decided anew, but what that cycle wrote is still no
     /// edit: it came from replicas that are there to say so themselves.
     pub(super) fn find(
         context: &Context<'_>,
@@ -147,23 +177,25 @@ impl Resumed {
             let (found, wanted) = (found[idx], Some(wanted[idx]));
             found.is_none() || found == wanted || found == was[idx] || was[idx] == wanted
         };
-        if all.clone().all(comes_of_it) {
+        let left = begun.left.as_ref().and_then(|left| load_left(context, left, known));
+        if left.is_some() || all.clone().all(comes_of_it) {
+            let is_left = |idx: usize| left.as_ref().is_none_or(|left| left.contains_key(&idx));
             let ours = |idx: usize| {
-                let digest = found[idx].filter(|_| found[idx] == was[idx])?;
+                let digest = found[idx].filter(|_| found[idx] == was[idx] && is_left(idx))?;
                 Some(Own { digest, stands_for: None })
             };
             let ours = all.clone().map(ours).collect();
             let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests);
-            let is_written = |&idx: &usize| {
-                let had = agreed.as_ref().map(|agreed| agreed[idx]);
-                had.is_some()
-                    && was[idx] == had
-                    && found[idx] != had
-                    && found[idx] == Some(wanted[idx])
-            };
-            let written = all.filter(is_written).collect();
+            let is_written =
+                |idx: &usize| found[*idx] == Some(wanted[*idx]) && was[*idx] != found[*idx];
+            let to: Vec<usize> = all.filter(is_written).collect();
+            let had = |idx: usize| agreed.as_ref().map(|agreed| agreed[idx]);
+            let is_to_note =
+                |idx: &usize| left.is_none() && was[*idx].is_some() && was[*idx] == had(*idx);
+            let written = to.iter().copied().filter(is_to_note).collect();
             let (decided, keys) = (Some((base, begun.base)), begun.keys.clone());
-            return Some(Self { decided, from, ours, written, keys });
+            let left = left.unwrap_or_default();
+            return Some(Self { decided, from, to, ours, written, keys, given_up: None, left });
         }
         let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests)?;
         if from.iter().any(|&idx| found.get(idx).is_none_or(Option::is_none)) {
@@ -182,7 +214,30 @@ impl Resumed {
             Some(Own { digest, stands_for })
         };
         let ours = all.map(written).collect();
-        Some(Self { decided: None, from, ours, written: Vec::new(), keys: Vec::new() })
+        let (to, written, keys) = (Vec::new(), Vec::new(), Vec::new());
+        let given_up = Some((base, begun.base));
+        let left = BTreeMap::new();
+        Some(Self { decided: None, from, to, ours, written, keys, given_up, left })
+    }
+
+    /// Returns what editors have that saved before that cycle.
+    pub(super) fn before(
+        &self,
+        base: Option<Arc<Base>>,
+        stored: Option<Digest>,
+        ours: Vec<Option<Arc<dyn Document>>>,
+    ) -> Before {
+        Before {
+            base,
+            stored,
+            ours,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            written: self.written.clone(),
+            keys: self.keys.clone(),
+            given_up: self.given_up.clone(),
+            left: self.left.clone(),
+        }
     }
 
     /// What counts as the edit of a replica whose file holds something that nobody saved: the inner
@@ -193,6 +248,21 @@ impl Resumed {
         let Sight::Text { digest, .. } = sight else { return None };
         (own.digest == *digest).then(|| own.stands_for.clone())
     }
+}
+
+/// Reads what the editors of replicas have that were left for later, or returns `None` if the store
+/// doesn't have it.
+fn load_left(
+    context: &Context<'_>,
+    left: &BTreeMap<usize, Digest>,
+    known: &[Replica],
+) -> Option<BTreeMap<usize, Left>> {
+    let load = |(&idx, &stored): (&usize, &Digest)| {
+        let base = from_bytes(&context.store.blob(stored).ok()??).ok()?;
+        let base = as_written_now(Arc::new(base), known);
+        (base.replicas.len() == known.len()).then_some((idx, Left { base, stored }))
+    };
+    left.iter().map(load).collect()
 }
 
 /// What a file holds, `None` if it isn't there.
@@ -216,8 +286,14 @@ pub(super) struct Before {
     /// The positions of those that the earlier cycle wrote, and of which the editors have what
     /// was agreed on.
     pub(super) written: Vec<usize>,
+    /// The positions of all that it wrote.
+    pub(super) to: Vec<usize>,
     /// Which cell each cell of the texts stands for, if they are what the replicas held before.
     pub(super) keys: Vec<Vec<Option<CellKey>>>,
+    /// What the texts are of, if they are what the earlier cycle wrote.
+    pub(super) given_up: Option<(Arc<Base>, Digest)>,
+    /// What the editors have of the replicas that were left for later.
+    pub(super) left: BTreeMap<usize, Left>,
 }
 
 impl Before {

@@ -2,27 +2,24 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use nbsync_formats::Document;
 
-use super::begun::Before;
+use super::begun::{Before, Left};
 use super::loaded::Loaded;
 use super::look::parse;
 use super::session::Look;
-use super::unseen::UNSEEN;
 use super::{Context, LateText, Replica, Unseen, Wait, WaitKind, check_safety};
 use crate::error::chain;
 use crate::planted::{Bug, is_planted};
-use crate::record::{from_bytes, to_bytes};
 use crate::sync::Digest;
 use crate::sync::adopt::adopt;
-use crate::sync::base::{Base, BaseReplica};
+use crate::sync::base::Base;
+use crate::sync::edit::CellKey;
 use crate::sync::outputs;
 use crate::sync::pairing::ReplicaSpec;
 use crate::sync::reconcile::{Outcome, ReconcileError, Seen, reconcile};
 use crate::sync::runs::{Found, Taken, take};
-use crate::sync::stale::{Incoming, Write, first_unseen, has_run};
 
 /// What the decision rests on.
 pub(super) struct Plan {
@@ -41,7 +38,7 @@ pub(super) struct Plan {
     is_first: Vec<bool>,
     pub(super) unseen: Vec<Vec<Unseen>>,
     /// What each replica's editor has, where it had not loaded the last writes.
-    stale: Vec<Option<Arc<Base>>>,
+    pub(super) stale: Vec<Option<Arc<Base>>>,
     /// Set if an earlier cycle had begun to write.
     pub(super) before: Option<Before>,
     /// What marimo remembers of its runs, if that is something new.
@@ -89,6 +86,20 @@ impl Plan {
             .collect()
     }
 
+    /// Which cell each cell of that stands for; nothing where it is not known.
+    pub(super) fn present_keys(&self, outcome: &Outcome) -> Vec<Vec<Option<CellKey>>> {
+        let of = |(idx, keys): (usize, &Vec<Option<CellKey>>)| match self.ours(idx) {
+            Some((before, _)) => before.keys.get(idx).cloned().unwrap_or_default(),
+            None => keys.clone(),
+        };
+        outcome.keys.iter().enumerate().map(of).collect()
+    }
+
+    /// What the editor of a replica has that an earlier cycle has left for later.
+    pub(super) fn left(&self, idx: usize) -> Option<&Left> {
+        self.before.as_ref()?.left.get(&idx)
+    }
+
     /// What the editor of a replica has whose text is no edit because of what an earlier cycle had
     /// begun: what was agreed on, and the text.
     pub(super) fn ours(&self, idx: usize) -> Option<(&Before, &Arc<dyn Document>)> {
@@ -98,7 +109,7 @@ impl Plan {
 
     /// The same, or what an earlier cycle had written into a replica already, of which the editor
     /// has what was agreed on: that is the inner `None`.
-    fn before_write(&self, idx: usize) -> Option<(&Before, Option<&Arc<dyn Document>>)> {
+    pub(super) fn before_write(&self, idx: usize) -> Option<(&Before, Option<&Arc<dyn Document>>)> {
         let before = self.before.as_ref().filter(|_| self.documents[idx].is_none());
         match before.filter(|it| it.written.contains(&idx)) {
             Some(before) => Some((before, None)),
@@ -111,6 +122,10 @@ impl Plan {
     ///
     /// What was decided since counts as an edit of each other replica.
     fn go_back(&mut self, idx: usize, decided: &Base) {
+        if let Some(left) = self.left(idx) {
+            self.stale[idx] = Some(Arc::clone(&left.base));
+            return;
+        }
         let Some((Before { base: Some(agreed), stored, .. }, _)) = self.ours(idx) else { return };
         if agreed.replicas.len() != self.documents.len() {
             return;
@@ -184,7 +199,7 @@ impl Plan {
         self.taken = Some(take(found, self.base.as_deref(), is_newer, &mut outcome.base));
     }
 
-    fn outcome(&self, known: &[Replica]) -> Result<Outcome, Wait> {
+    pub(super) fn outcome(&self, known: &[Replica]) -> Result<Outcome, Wait> {
         let n_replicas = known.len();
         // Further texts count as replicas of their own until all is decided.
         let of = |idx: usize| if idx < n_replicas { idx } else { self.further[idx - n_replicas].0 };
@@ -239,125 +254,4 @@ impl Plan {
         }
         Ok(outcome)
     }
-
-    /// Decides anew if saves are those of editors that never loaded what was written
-    /// into their files: as edits of what they had, so that what arrived stays.
-    fn recognise_stale(
-        &mut self,
-        context: &Context<'_>,
-        known: &[Replica],
-        outcome: &Outcome,
-    ) -> Result<Option<Outcome>, Wait> {
-        let Some(base) = self.base.clone() else { return Ok(None) };
-        if is_planted(Bug::TrustStaleEditors) {
-            return Ok(None);
-        }
-        let now = context.clock.now();
-        let mut is_anew = false;
-        for idx in 0..known.len() {
-            if outcome.edits[idx].is_empty() {
-                continue;
-            }
-            // Whoever saves now and isn't stale has seen everything.
-            let mut writes = std::mem::take(&mut self.unseen[idx]);
-            writes.retain(|it| now.duration_since(it.at) < UNSEEN);
-            let since: Vec<Write<'_>> = writes
-                .iter()
-                .map(|it| Write { incoming: &it.incoming, is_recent: it.is_recent(now) })
-                .collect();
-            let edits = &outcome.edits[idx];
-            let plain = first_unseen(&since, edits, false);
-            let Some(first) = plain.or_else(|| first_unseen(&since, edits, true)) else { continue };
-            // Of what a run has left there is no edit.
-            let has_run = |loaded: &[&BaseReplica]| {
-                let document = self.documents[idx].as_ref();
-                document.is_some_and(|it| has_run(it.as_ref(), &outcome.keys[idx], loaded))
-            };
-            if plain.is_none() && !has_run(&[&base.replicas[idx]]) {
-                continue;
-            }
-            if is_of_git(context, &known[idx]) {
-                // It takes back what is not on the other branch, and means it.
-                continue;
-            }
-            let had = match context
-                .store
-                .blob(writes[first].base)
-                .map(|it| it.map(|bytes| from_bytes(&bytes)))
-            {
-                Ok(Some(Ok(had))) if had.replicas.len() == known.len() => Arc::new(had),
-                _ => continue,
-            };
-            if plain.is_none() && !has_run(&[&base.replicas[idx], &had.replicas[idx]]) {
-                continue;
-            }
-            tracing::info!(
-                notebook = %known[0].spec.path,
-                replica = %known[idx].spec.path,
-                "stale editor: it saved without having loaded the last update, which stays"
-            );
-            self.stale[idx] = Some(had);
-            is_anew = true;
-        }
-        is_anew.then(|| self.outcome(known)).transpose()
-    }
-
-    /// Notes what was written into replicas that their editors may not load.
-    pub(super) fn note_unseen(
-        &mut self,
-        context: &Context<'_>,
-        outcome: &Outcome,
-        written: &[usize],
-    ) {
-        let Some(base) = &self.base else { return };
-        let earlier = self.before.iter().flat_map(|before| &before.written);
-        let earlier = earlier.filter(|idx| !written.contains(idx));
-        for &idx in written.iter().chain(earlier) {
-            let (mut base, mut stored, mut keys) = (base, self.stored, &outcome.keys[idx]);
-            let mut saved = self.documents[idx].as_ref();
-            if let Some((before, document)) = self.before_write(idx) {
-                let agreed =
-                    before.base.as_ref().and_then(|base| Some((base, base.replicas.get(idx)?)));
-                let Some((agreed, replica)) = agreed else { continue };
-                (base, stored, keys) = (agreed, before.stored, &replica.keys);
-                saved = document.filter(|it| it.text() != replica.document.text());
-                if saved.is_some() {
-                    let Some(known) = before.keys.get(idx) else { continue };
-                    keys = known;
-                }
-            }
-            let (was, is) = (&base.replicas[idx], &outcome.base.replicas[idx]);
-            let document = saved.unwrap_or(&was.document);
-            let incoming =
-                Incoming::new((document.notebook(), keys), (is.document.notebook(), &is.keys));
-            let Some(incoming) = incoming else { continue };
-            // What the editor has is the base, but for what it saved itself.
-            let had = if let Some(saved) = saved {
-                let base = self.stale[idx].as_ref().unwrap_or(base);
-                let mut seen = vec![Seen::Unchanged; base.replicas.len()];
-                seen[idx] = Seen::Changed(Arc::clone(saved));
-                let own = reconcile(base, &seen).ok().and_then(|it| to_bytes(&it.base).ok());
-                own.and_then(|bytes| context.store.put_blob(&bytes).ok())
-            } else {
-                stored
-            };
-            let Some(had) = had else { continue };
-            let unseen = &mut self.unseen[idx];
-            unseen.push(Unseen::new(context.clock, had, incoming));
-            let n_old = unseen.len().saturating_sub(MAX_UNSEEN);
-            unseen.drain(..n_old);
-        }
-    }
 }
-
-/// Whether git may have written a file, as it does before it moves its `HEAD`.
-fn is_of_git(context: &Context<'_>, replica: &Replica) -> bool {
-    let moved = context.tree.git_moved_at();
-    let moved = moved.and_then(|it| it.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let moved_ns = moved.and_then(|it| i64::try_from(it.as_nanos()).ok());
-    let written_ns = replica.stamp.map(|it| it.mtime_ns);
-    written_ns.zip(moved_ns).is_some_and(|(written_ns, moved_ns)| written_ns <= moved_ns)
-}
-
-/// How many writes it may not have loaded.
-const MAX_UNSEEN: usize = 100;

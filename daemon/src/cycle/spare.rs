@@ -77,7 +77,7 @@ impl Spared {
 
 /// Returns the replicas that are to be written, but not yet.
 ///
-/// The others are written at once, but only once: what comes until then waits for the rest.
+/// The others are written at once.
 pub(super) fn spared(
     context: &Context<'_>,
     start: &Start<'_>,
@@ -106,7 +106,9 @@ pub(super) fn spared(
     let replicas: Vec<usize> = spared.into_iter().map(|it| it.0).collect();
     let has_others = replicas.len() < written.len();
     let spared = Spared { replicas, until };
-    if has_others && start.begun.is_none() { Ok(Some(spared)) } else { Err(spared.wait(known)) }
+    // While a cycle that was cut off is resumed it is enough to know of one.
+    let is_cut = start.begun.is_some_and(|begun| !begun.has_left());
+    if has_others && !is_cut { Ok(Some(spared)) } else { Err(spared.wait(known)) }
 }
 
 /// Returns when a replica may be written that was saved, `None` for now.

@@ -75,13 +75,11 @@ pub(super) fn transition(
                 replica.digest = Some(digest);
                 continue;
             }
-            if !to.contains(&idx) {
-                to.push(idx);
-            }
             let spec = replica.spec.clone();
             writes.push(Write { idx, spec, text: Arc::clone(text), digest, on_disk: on_disk[idx] });
         }
         if !context.write {
+            to.extend(writes.iter().map(|it| it.idx));
             break;
         }
         if is_planted(Bug::CommitBaseFirst) {
@@ -94,13 +92,19 @@ pub(super) fn transition(
         // Only so the next cycle knows of the others that they are no edits.
         spared = spared.filter(|_| traces.begun.is_some());
         writes.retain(|it| spared.as_ref().is_none_or(|spared| !spared.replicas.contains(&it.idx)));
+        for it in &writes {
+            if !to.contains(&it.idx) {
+                to.push(it.idx);
+            }
+        }
         // What each replica's editor had before these writes.
         let had = plan.present();
         let bases: Vec<Option<Digest>> = (0..known.len())
-            .map(|idx| match (plan.ours(idx), &plan.before) {
-                (Some((before, _)), _) => before.stored,
-                (None, Some(_)) => plan.stored,
-                (None, None) => None,
+            .map(|idx| match (plan.left(idx), plan.ours(idx), &plan.before) {
+                (Some(left), ..) => Some(left.stored),
+                (None, Some((before, _)), _) => before.stored,
+                (None, None, Some(_)) => plan.stored,
+                (None, None, None) => None,
             })
             .collect();
         let mut is_raced = false;
@@ -177,9 +181,6 @@ pub(super) fn transition(
         spared = None;
         outcome = plan.decide(context, &known)?;
     }
-    if let Some(spared) = spared {
-        return Err(spared.wait(&known));
-    }
     for idx in raced {
         // Whatever comes later is an edit of this.
         let it = &mut replaced[idx];
@@ -196,12 +197,29 @@ pub(super) fn transition(
             }
         }
     }
+    if let Some(spared) = spared {
+        let notebook = known[0].spec.path.as_str();
+        let left = guarded(notebook, || {
+            plan.note_unseen(context, &outcome, &to);
+            let left = |&idx: &usize| Some((idx, plan.store_left(context, idx)?));
+            spared.replicas.iter().map(left).collect()
+        });
+        traces.unseen = Some(plan.unseen);
+        if let Some(begun) = &mut traces.begun {
+            begun.left = left.flatten();
+        }
+        return Err(spared.wait(&known));
+    }
     // The files agree now. A panic in what is left must not make this cycle count as one that
     // wrote nothing: the next one would find all of them edited.
     let notebook = known[0].spec.path.as_str();
     if context.write {
         guarded(notebook, || plan.note_unseen(context, &outcome, &to));
     }
+    let earlier = plan.before.iter().flat_map(|before| before.to.iter().copied());
+    let earlier: Vec<usize> = earlier.filter(|idx| !to.contains(idx)).collect();
+    to.extend(earlier);
+    to.sort_unstable();
     let told = plan.before.as_ref().and_then(|it| it.edits(&outcome.base));
     let (before, edits) = match told {
         Some((before, edits)) => (Some(before), edits),

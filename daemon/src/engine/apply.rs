@@ -36,6 +36,10 @@ impl Engine {
             if let Some(saved) = traces.saved {
                 pairing.saved = saved;
             }
+            if let Some(unseen) = traces.unseen {
+                pairing.unseen = unseen;
+                self.dirty.insert(source.to_owned());
+            }
         }
         let now = job.now;
         match end {

@@ -215,6 +215,17 @@ impl Engine {
     /// Merges what an editor saved into a replaced file, as an edit of what it had. Returns
     /// false if that has to wait.
     fn merge_late(&mut self, late: &LateWriter, bytes: Vec<u8>, now: Instant) -> bool {
+        // What was left for later would look like an edit.
+        let has_left = |engine: &Self| {
+            let begun = engine.pairings.get(&late.source).and_then(|it| it.begun.as_ref());
+            begun.is_some_and(Begun::has_left)
+        };
+        if has_left(self) {
+            self.work_on(&late.source.clone(), now);
+            if has_left(self) {
+                return false;
+            }
+        }
         let Some(pairing) = self.pairings.get(&late.source) else { return true };
         // Its replicas may not all have been found when it was saved.
         if late.document.is_some() && !pairing.is_complete {

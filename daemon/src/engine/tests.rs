@@ -14,5 +14,6 @@ mod renames;
 mod rewrites;
 mod spare;
 mod stale;
+mod typing;
 
 use crate::simulation::{cells, world};
