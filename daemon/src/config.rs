@@ -53,8 +53,8 @@ pub struct Config {
     pub settle: Duration,
     /// How long after its own save a replica is not written (key `patience`).
     pub patience: Duration,
-    /// How long an edit waits for the next save of somebody who is at work in marimo (key
-    /// `marimo_patience`).
+    /// How long after its own save a replica is not written that marimo saved, unless that saves again
+    /// (key `marimo_patience`).
     pub marimo_patience: Duration,
     /// Whether folders are polled (key `poll`).
     pub poll: Poll,
@@ -88,7 +88,7 @@ impl Default for Config {
             gitignore: true,
             settle: Duration::from_millis(30),
             patience: Duration::from_millis(250),
-            marimo_patience: Duration::from_millis(1500),
+            marimo_patience: Duration::from_secs(4),
             poll: Poll::Auto,
             poll_interval: Duration::from_secs(2),
             max_size: 64 << 20,

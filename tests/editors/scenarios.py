@@ -117,7 +117,7 @@ def saved_in_two_and_shown_at_once(nb):
     save_in_two_at_once(nb, lambda text, token: nb.check_shown(token, [text]))
 
 
-@scenario(n_cells=6, height=4000, by_name=True)
+@scenario(n_cells=6, height=4000)
 def typed_at_random_in_three(nb):
     """All of them save by themselves, and their users type for two minutes, each in cells of their own."""
     options = nb.stage.options

@@ -43,10 +43,12 @@ class Assistant(threading.Thread):
             self.latencies.append((time.monotonic() - started) * 1000)
 
 
-def measure(n_lines, seed):
+def measure(n_lines, seed, patience):
     folder = scratch("window")
     root = folder / "notebooks"
     write_notebook(root / "nb.ipynb")
+    if patience is not None:
+        (root / "nbsync.toml").write_text(f'marimo_patience = "{patience}"\n')
     percent, marimo = (root / "__marimo__" / "nbsync" / f"nb.{name}.py" for name in ("percent", "marimo"))
     home = Home(folder / "home")
     rng = random.Random(seed)
@@ -82,8 +84,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patience", help="the key `marimo_patience`, as 1500ms")
     args = parser.parse_args()
-    measure(args.lines, args.seed)
+    measure(args.lines, args.seed, args.patience)
 
 
 if __name__ == "__main__":

@@ -21,21 +21,12 @@ pub(crate) struct Saved {
 }
 
 /// What is known of the editors that may have replicas open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Editors {
     /// What was saved last into each replica.
     pub(crate) saved: Vec<Option<Saved>>,
-    /// Since when there is something to write.
-    pub(crate) since: Instant,
     /// Whether there is time: nobody waits for the writes.
     pub(crate) may_wait: bool,
-}
-
-impl Editors {
-    /// Of whom nothing is known, and who get no time.
-    pub(crate) fn none(now: Instant) -> Self {
-        Self { saved: Vec::new(), since: now, may_wait: false }
-    }
 }
 
 /// Returns what was saved last into each replica by now: texts that were not known, and not written
@@ -99,7 +90,7 @@ pub(super) fn spared(
     let written: Vec<usize> = (0..known.len()).filter(|&idx| is_written(idx)).collect();
     let spared = |idx: usize| {
         let saved = saved[idx].filter(|_| !matches!(sights[idx], Sight::Absent))?;
-        Some((idx, spared_until(context, &known[idx], saved, start.editors.since)?))
+        Some((idx, spared_until(context, &known[idx], saved)?))
     };
     let spared: Vec<_> = written.iter().filter_map(|&idx| spared(idx)).collect();
     let Some(until) = spared.iter().map(|it| it.1).max() else { return Ok(None) };
@@ -114,26 +105,19 @@ pub(super) fn spared(
 /// Returns when a replica may be written that was saved, `None` for now.
 ///
 /// marimo takes back what was typed 0.4 to 1 s before it loads something, and saves a second after the last
-/// key: so the best moment is right after that. Without a save nobody is typing there, or somebody is without
-/// a rest, and then it takes nothing back.
-fn spared_until(
-    context: &Context<'_>,
-    replica: &Replica,
-    saved: Saved,
-    since: Instant,
-) -> Option<Instant> {
+/// key: so the best moment is right after that. Who has not saved for long is not typing there, or is
+/// without a rest, and then it takes nothing back.
+fn spared_until(context: &Context<'_>, replica: &Replica, saved: Saved) -> Option<Instant> {
     let (now, config) = (context.clock.now(), context.config);
-    let until = if replica.spec.dialect.format == FormatName::Marimo {
-        let is_at_work = (JUST_SAVED..AT_WORK).contains(&now.duration_since(saved.at));
-        is_at_work.then_some(since + config.marimo_patience)?
+    let patience = if replica.spec.dialect.format == FormatName::Marimo {
+        let is_just_saved = now.duration_since(saved.at) < JUST_SAVED;
+        (!is_just_saved).then_some(config.marimo_patience)?
     } else {
-        saved.at + config.patience
+        config.patience
     };
+    let until = saved.at + patience;
     (now < until).then_some(until)
 }
 
 /// How long after a save in marimo nothing can have been typed that it would take back.
 const JUST_SAVED: Duration = Duration::from_millis(300);
-
-/// How long after a save somebody counts as at work in marimo.
-const AT_WORK: Duration = Duration::from_secs(10);

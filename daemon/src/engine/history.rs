@@ -266,7 +266,7 @@ impl Engine {
             waited: &ACCIDENTS,
             unseen: &[],
             session: None,
-            editors: &Editors::none(now),
+            editors: &Editors::default(),
             late: Some(LateText { replica: late.replica, text, on_disk }),
         };
         let (end, mut traces) = cycle(&self.context(), &start);
@@ -287,7 +287,7 @@ impl Engine {
             waited: ACCIDENTS.to_vec(),
             unseen: Vec::new(),
             session: None,
-            editors: Editors::none(now),
+            editors: Editors::default(),
             due: Due::new(now),
             now,
         };

@@ -190,7 +190,7 @@ impl Engine {
             touched: Vec::new(),
             unseen: Vec::new(),
             session: None,
-            editors: Editors::none(now),
+            editors: Editors::default(),
             due: Due::new(now),
             now,
         };

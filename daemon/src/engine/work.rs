@@ -261,7 +261,6 @@ impl Engine {
         let is_over = due.spared.is_some_and(|first| first + patience <= now);
         Editors {
             saved: pairing.saved.clone(),
-            since: due.spared.unwrap_or(now),
             may_wait: self.parts.watcher.is_some() && !is_awaited && !is_over && !due.is_urgent,
         }
     }

@@ -210,7 +210,7 @@ fn who_asks_for_it_gets_all_at_once() {
 /// A notebook in whose marimo copy somebody is at work.
 fn beside_marimo() -> (World, [String; 3]) {
     let mut world = World::new();
-    (world.patience, world.marimo_patience) = (ms(250), ms(1500));
+    (world.patience, world.marimo_patience) = (ms(250), ms(4000));
     world.create("a.py", BEFORE);
     world.start();
     world.run(QUIET);
@@ -244,22 +244,22 @@ fn edits_wait_for_the_next_save_of_marimo_and_nobody_waits_for_that() {
 }
 
 #[test]
-fn edits_come_into_marimo_where_nobody_saves_within_its_time() {
+fn edits_come_into_marimo_where_nobody_has_saved_for_its_time() {
     let (mut world, [source, _, marimo]) = beside_marimo();
-    for no in 20..25 {
+    for no in 20..30 {
         world.edit(&source, &format!("x = 10 | y = {no} | z = 3"));
         world.run(ms(290));
     }
     assert!(!world.written().contains(&marimo));
-    world.run(ms(60));
-    world.check("a.py", "x = 10 | y = 24 | z = 3");
+    world.run(ms(110));
+    world.check("a.py", "x = 10 | y = 29 | z = 3");
     assert_eq!(world.written().iter().filter(|it| **it == marimo).count(), 1);
 }
 
 #[test]
 fn nothing_waits_for_marimo_where_nobody_is_at_work() {
     let (mut world, [source, ..]) = beside_marimo();
-    world.run(ms(9000));
+    world.run(ms(3000));
     world.edit(&source, "x = 10 | y = 20 | z = 3");
     world.run(ms(1));
     world.check("a.py", "x = 10 | y = 20 | z = 3");
