@@ -313,7 +313,7 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
     let mut before = load(context, start).map(|base| as_written_now(base, &known));
     let mut stored = start.stored;
     let agreed = before.clone();
-    let resumed = Resumed::find(context, start, agreed.as_deref(), &known, &sights);
+    let resumed = Resumed::find(context, start, agreed.as_ref(), &known, &sights);
     if let Some((base, digest)) = resumed.as_ref().and_then(|it| it.decided.as_ref()) {
         (before, stored) = (Some(Arc::clone(base)), Some(*digest));
     }
@@ -404,7 +404,7 @@ fn run(context: &Context<'_>, start: &Start<'_>, traces: &mut Traces) -> Result<
             let Sight::Text { text, .. } = sight else { return None };
             ours(idx).and_then(|_| parse(&replica.spec, text).ok())
         });
-        plan.before = Some(resumed.before(agreed, start.stored, ours.collect()));
+        plan.before = Some(resumed.before(agreed, ours.collect()));
         for (idx, left) in &resumed.left {
             plan.stale[*idx] = plan.documents[*idx].is_some().then(|| Arc::clone(&left.base));
         }

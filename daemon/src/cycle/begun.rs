@@ -37,6 +37,18 @@ pub(crate) struct Begun {
     /// was cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) left: Option<BTreeMap<usize, Digest>>,
+    /// What it went on from, if that was a cycle that had left something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) from_left: Option<LeftState>,
+}
+
+/// How a cycle ended that left replicas for later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeftState {
+    /// Where the store has what the replicas were to agree on.
+    base: Digest,
+    /// The replicas that were left, and where the store has what their editors have.
+    left: BTreeMap<usize, Digest>,
 }
 
 /// Knows how pairings are stored.
@@ -50,12 +62,21 @@ impl Begun {
     /// What the store has of it: what the replicas were to agree on, and what they held.
     pub(crate) fn texts(&self) -> impl Iterator<Item = Digest> {
         let left = self.left.iter().flat_map(BTreeMap::values);
-        self.was.iter().flatten().chain(left).copied().chain([self.base])
+        let from = self.from_left.iter().flat_map(|it| it.left.values().chain([&it.base]));
+        self.was.iter().flatten().chain(left).chain(from).copied().chain([self.base])
     }
 
-    /// Whether it left replicas for later.
+    /// Whether there are replicas that were left for later.
     pub(crate) fn has_left(&self) -> bool {
-        self.left.is_some()
+        self.left.is_some() || self.from_left.is_some()
+    }
+
+    /// The last cycle that left something.
+    fn left_state(&self) -> Option<LeftState> {
+        match &self.left {
+            Some(left) => Some(LeftState { base: self.base, left: left.clone() }),
+            None => self.from_left.clone(),
+        }
     }
 
     /// Stores what is about to be written.
@@ -83,7 +104,8 @@ impl Begun {
                 if digest == *on_disk { keys } else { Vec::new() }
             });
             let (was, keys, from) = (on_disk.to_vec(), keys.collect(), from.to_vec());
-            let begun = Self { base, was, keys, from, left: None };
+            let from_left = plan.before.as_ref().and_then(|it| it.left_state.clone());
+            let begun = Self { base, was, keys, from, left: None, from_left };
             let Some(record) = records.record(source, &begun) else { return Ok(None) };
             context.store.put_blob(&bytes).map_err(|err| chain(&err))?;
             // Texts that are replaced because others were edited too.
@@ -119,8 +141,12 @@ struct Own {
 /// What an earlier cycle had begun to write, and what became of that.
 pub(super) struct Resumed {
     /// What the replicas were to agree on, and where the store has that, if what is on disk came
-    /// of it. Otherwise all counts as it did before that cycle.
+    /// of it. Otherwise all counts as it did before that cycle: this is what the replicas were to agree
+    /// on then, if that was one that had left something.
     pub(super) decided: Option<(Arc<Base>, Digest)>,
+    /// What was agreed on before that cycle, and where the store has that.
+    agreed: (Option<Arc<Base>>, Option<Digest>),
+    left_state: Option<LeftState>,
     /// The positions of the replicas that were edited.
     pub(super) from: Vec<usize>,
     /// The positions of those that were written already.
@@ -155,7 +181,7 @@ impl Resumed {
     pub(super) fn find(
         context: &Context<'_>,
         start: &Start<'_>,
-        agreed: Option<&Base>,
+        agreed: Option<&Arc<Base>>,
         known: &[Replica],
         sights: &[Sight],
     ) -> Option<Self> {
@@ -177,27 +203,52 @@ impl Resumed {
             let (found, wanted) = (found[idx], Some(wanted[idx]));
             found.is_none() || found == wanted || found == was[idx] || was[idx] == wanted
         };
-        let left = begun.left.as_ref().and_then(|left| load_left(context, left, known));
-        if left.is_some() || all.clone().all(comes_of_it) {
-            let is_left = |idx: usize| left.as_ref().is_none_or(|left| left.contains_key(&idx));
+        let left_state = begun.left_state();
+        let left = left_state.as_ref().and_then(|it| load_left(context, &it.left, known));
+        let has_ended = begun.left.is_some() && left.is_some();
+        let mut left = left.unwrap_or_default();
+        // A later cycle may have come to them before it was cut off.
+        left.retain(|idx, _| has_ended || found[*idx] != Some(wanted[*idx]));
+        let from_left = begun.from_left.as_ref().and_then(|it| {
+            let base = from_bytes(&context.store.blob(it.base).ok()??).ok()?;
+            Some((as_written_now(Arc::new(base), known), it.base))
+        });
+        let agreed_on = match &from_left {
+            Some((base, digest)) => (Some(Arc::clone(base)), Some(*digest)),
+            None => (agreed.cloned(), start.stored),
+        };
+        let agreed = agreed_on.0.clone();
+        if has_ended || all.clone().all(comes_of_it) {
+            let is_open = |idx: usize| !has_ended || left.contains_key(&idx);
             let ours = |idx: usize| {
-                let digest = found[idx].filter(|_| found[idx] == was[idx] && is_left(idx))?;
+                let digest = found[idx].filter(|_| found[idx] == was[idx] && is_open(idx))?;
                 Some(Own { digest, stands_for: None })
             };
             let ours = all.clone().map(ours).collect();
-            let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests);
+            let agreed = agreed.filter(|it| it.replicas.len() == known.len());
+            let agreed = agreed.as_deref().map(digests);
             let is_written =
                 |idx: &usize| found[*idx] == Some(wanted[*idx]) && was[*idx] != found[*idx];
             let to: Vec<usize> = all.filter(is_written).collect();
             let had = |idx: usize| agreed.as_ref().map(|agreed| agreed[idx]);
             let is_to_note =
-                |idx: &usize| left.is_none() && was[*idx].is_some() && was[*idx] == had(*idx);
+                |idx: &usize| !has_ended && was[*idx].is_some() && was[*idx] == had(*idx);
             let written = to.iter().copied().filter(is_to_note).collect();
-            let (decided, keys) = (Some((base, begun.base)), begun.keys.clone());
-            let left = left.unwrap_or_default();
-            return Some(Self { decided, from, to, ours, written, keys, given_up: None, left });
+            return Some(Self {
+                decided: Some((base, begun.base)),
+                agreed: agreed_on,
+                left_state,
+                from,
+                to,
+                ours,
+                written,
+                keys: begun.keys.clone(),
+                given_up: None,
+                left,
+            });
         }
-        let agreed = agreed.filter(|it| it.replicas.len() == known.len()).map(digests)?;
+        let agreed = agreed.filter(|it| it.replicas.len() == known.len());
+        let agreed = agreed.as_deref().map(digests)?;
         if from.iter().any(|&idx| found.get(idx).is_none_or(Option::is_none)) {
             return None;
         }
@@ -214,22 +265,31 @@ impl Resumed {
             Some(Own { digest, stands_for })
         };
         let ours = all.map(written).collect();
-        let (to, written, keys) = (Vec::new(), Vec::new(), Vec::new());
-        let given_up = Some((base, begun.base));
-        let left = BTreeMap::new();
-        Some(Self { decided: None, from, to, ours, written, keys, given_up, left })
+        Some(Self {
+            decided: from_left,
+            agreed: agreed_on,
+            left_state,
+            from,
+            to: Vec::new(),
+            ours,
+            written: Vec::new(),
+            keys: Vec::new(),
+            given_up: Some((base, begun.base)),
+            left,
+        })
     }
 
     /// Returns what editors have that saved before that cycle.
     pub(super) fn before(
         &self,
-        base: Option<Arc<Base>>,
-        stored: Option<Digest>,
+        told: Option<Arc<Base>>,
         ours: Vec<Option<Arc<dyn Document>>>,
     ) -> Before {
         Before {
-            base,
-            stored,
+            told,
+            base: self.agreed.0.clone(),
+            stored: self.agreed.1,
+            left_state: self.left_state.clone(),
             ours,
             from: self.from.clone(),
             to: self.to.clone(),
@@ -260,7 +320,8 @@ fn load_left(
     let load = |(&idx, &stored): (&usize, &Digest)| {
         let base = from_bytes(&context.store.blob(stored).ok()??).ok()?;
         let base = as_written_now(Arc::new(base), known);
-        (base.replicas.len() == known.len()).then_some((idx, Left { base, stored }))
+        let fits = idx < known.len() && base.replicas.len() == known.len();
+        fits.then_some((idx, Left { base, stored }))
     };
     left.iter().map(load).collect()
 }
@@ -276,6 +337,8 @@ fn found((replica, sight): (&Replica, &Sight)) -> Option<Digest> {
 
 /// What was agreed on before a cycle that is resumed, for editors that have that.
 pub(super) struct Before {
+    /// What the engine knows of.
+    told: Option<Arc<Base>>,
     pub(super) base: Option<Arc<Base>>,
     /// Where the store has it.
     pub(super) stored: Option<Digest>,
@@ -294,12 +357,13 @@ pub(super) struct Before {
     pub(super) given_up: Option<(Arc<Base>, Digest)>,
     /// What the editors have of the replicas that were left for later.
     pub(super) left: BTreeMap<usize, Left>,
+    left_state: Option<LeftState>,
 }
 
 impl Before {
     /// What the replicas did since then, if they agree on `now`.
     pub(super) fn edits(&self, now: &Base) -> Option<(Arc<Base>, Vec<Vec<Edit>>)> {
-        let base = self.base.as_ref()?;
+        let base = self.told.as_ref()?;
         let mut seen = vec![Seen::Unchanged; base.replicas.len()];
         for idx in &self.from {
             *seen.get_mut(*idx)? = Seen::Changed(Arc::clone(&now.replicas.get(*idx)?.document));

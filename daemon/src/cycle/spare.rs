@@ -54,6 +54,7 @@ pub(super) fn saves(
 #[derive(Debug)]
 pub(super) struct Spared {
     pub(super) replicas: Vec<usize>,
+    /// When the first of them is no longer.
     until: Instant,
 }
 
@@ -93,12 +94,12 @@ pub(super) fn spared(
         Some((idx, spared_until(context, &known[idx], saved)?))
     };
     let spared: Vec<_> = written.iter().filter_map(|&idx| spared(idx)).collect();
-    let Some(until) = spared.iter().map(|it| it.1).max() else { return Ok(None) };
+    let Some(until) = spared.iter().map(|it| it.1).min() else { return Ok(None) };
     let replicas: Vec<usize> = spared.into_iter().map(|it| it.0).collect();
     let has_others = replicas.len() < written.len();
     let spared = Spared { replicas, until };
     // While a cycle that was cut off is resumed it is enough to know of one.
-    let is_cut = start.begun.is_some_and(|begun| !begun.has_left());
+    let is_cut = start.begun.is_some_and(|begun| begun.left.is_none());
     if has_others && !is_cut { Ok(Some(spared)) } else { Err(spared.wait(known)) }
 }
 

@@ -207,6 +207,7 @@ pub(super) fn transition(
         traces.unseen = Some(plan.unseen);
         if let Some(begun) = &mut traces.begun {
             begun.left = left.flatten();
+            begun.from_left = None;
         }
         return Err(spared.wait(&known));
     }

@@ -243,6 +243,20 @@ fn edits_wait_for_the_next_save_of_marimo_and_nobody_waits_for_that() {
     assert_eq!(world.written().iter().filter(|it| **it == marimo).count(), 1);
 }
 
+/// Each has a time of its own.
+#[test]
+fn nobody_waits_for_marimo_longer_than_for_itself() {
+    let (mut world, [source, ipynb, marimo]) = beside_marimo();
+    world.edit(&source, "x = 10 | y = 20 | z = 3");
+    world.run(ms(100));
+    world.edit(&ipynb, "x = 10 | y = 20 | z = 30");
+    world.run(ms(160));
+    assert!(world.text(&source).contains("z = 30"));
+    assert!(!world.written().contains(&marimo));
+    world.run(QUIET);
+    world.check("a.py", "x = 10 | y = 20 | z = 30");
+}
+
 #[test]
 fn edits_come_into_marimo_where_nobody_has_saved_for_its_time() {
     let (mut world, [source, _, marimo]) = beside_marimo();
