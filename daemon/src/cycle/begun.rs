@@ -171,6 +171,12 @@ pub(super) struct Left {
     pub(super) stored: Digest,
 }
 
+impl Left {
+    fn digest(&self, idx: usize) -> Digest {
+        Digest::of(self.base.replicas[idx].document.text().as_bytes())
+    }
+}
+
 impl Resumed {
     /// Takes up what an earlier cycle had begun to write.
     ///
@@ -207,8 +213,15 @@ impl Resumed {
         let left = left_state.as_ref().and_then(|it| load_left(context, &it.left, known));
         let has_ended = begun.left.is_some() && left.is_some();
         let mut left = left.unwrap_or_default();
-        // A later cycle may have come to them before it was cut off.
-        left.retain(|idx, _| has_ended || found[*idx] != Some(wanted[*idx]));
+        // A later cycle may have come to them before it was cut off. What it replaced is an edit of what
+        // the editor had, or just that.
+        let is_had = |idx: usize, left: &Left| was[idx] == Some(left.digest(idx));
+        let is_over = |idx: usize, left: &Left| {
+            !has_ended && found[idx] == Some(wanted[idx]) && is_had(idx, left)
+        };
+        let over: Vec<usize> =
+            left.iter().filter(|(idx, it)| is_over(**idx, it)).map(|it| *it.0).collect();
+        left.retain(|idx, _| !over.contains(idx));
         let from_left = begun.from_left.as_ref().and_then(|it| {
             let base = from_bytes(&context.store.blob(it.base).ok()??).ok()?;
             Some((as_written_now(Arc::new(base), known), it.base))
@@ -257,7 +270,7 @@ impl Resumed {
             if digest == was {
                 return None;
             }
-            if was == agreed[idx] {
+            if was == agreed[idx] || over.contains(&idx) {
                 return Some(Own { digest, stands_for: None });
             }
             let text = String::from_utf8(context.store.blob(was).ok()??).ok()?;
