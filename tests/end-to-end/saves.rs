@@ -81,7 +81,7 @@ fn a_save_leaves_its_own_file_as_it_is() {
     }
 }
 
-/// They are left alone for a while, and no other notebook waits for that.
+/// They are left alone for a while. No other copy waits for that, and no other notebook.
 #[test]
 fn replicas_that_were_saved_at_once_wait() {
     let sandbox = Sandbox::new();
@@ -92,12 +92,14 @@ fn replicas_that_were_saved_at_once_wait() {
     // Both are there when the daemon looks.
     assert!(sandbox.run(&["pause", "-q"]).is_empty());
     sandbox.edit("a.py", "x = 1", "x = 1000");
-    sandbox.edit(MARIMO, "print(x)", "print(x, 0)");
-    let saved = ["a.py", MARIMO].map(|name| seen(&sandbox, name));
+    sandbox.edit(IPYNB, "print(x)", "print(x, 0)");
+    let saved = ["a.py", IPYNB].map(|name| seen(&sandbox, name));
     assert!(sandbox.run(&["resume", "-q"]).is_empty());
     sandbox.edit("b.py", "x = 1", "x = 2");
     assert_eq!(daemon.wait_for("propagated")["notebook"], "b.py");
-    assert_eq!(["a.py", MARIMO].map(|name| seen(&sandbox, name)), saved);
+    assert_eq!(["a.py", IPYNB].map(|name| seen(&sandbox, name)), saved);
+    let marimo = sandbox.read(MARIMO);
+    assert!(marimo.contains("x = 1000") && marimo.contains("print(x, 0)"), "{marimo}");
     let (status, _) = sandbox.json(&["status", "--json"]);
     let notebooks = status["notebooks"].as_array().unwrap();
     let states: Vec<&Value> = notebooks.iter().map(|it| &it["state"]).collect();
