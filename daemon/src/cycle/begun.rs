@@ -182,8 +182,9 @@ impl Resumed {
     ///
     /// It can be ended if each replica is as it was to be, as it was before, or gone; one that was
     /// not to be written may have been edited again. Any other new text may have been made of the text
-    /// before or of the one after, unless that cycle came to its end and left some for later. Then all is decided anew, but what that cycle wrote is still no
-    /// edit: it came from replicas that are there to say so themselves.
+    /// before or of the one after, unless that cycle came to its end and left some for later. Then all
+    /// is decided anew, but what that cycle wrote is still no edit: it came from replicas that are there
+    /// to say so themselves.
     pub(super) fn find(
         context: &Context<'_>,
         start: &Start<'_>,
@@ -212,16 +213,12 @@ impl Resumed {
         let left_state = begun.left_state();
         let left = left_state.as_ref().and_then(|it| load_left(context, &it.left, known));
         let has_ended = begun.left.is_some() && left.is_some();
-        let mut left = left.unwrap_or_default();
-        // A later cycle may have come to them before it was cut off. What it replaced is an edit of what
-        // the editor had, or just that.
-        let is_had = |idx: usize, left: &Left| was[idx] == Some(left.digest(idx));
-        let is_over = |idx: usize, left: &Left| {
-            !has_ended && found[idx] == Some(wanted[idx]) && is_had(idx, left)
-        };
-        let over: Vec<usize> =
-            left.iter().filter(|(idx, it)| is_over(**idx, it)).map(|it| *it.0).collect();
-        left.retain(|idx, _| !over.contains(idx));
+        // Of some a later cycle may have replaced what the editor has, before it was cut off.
+        let (over, left): (BTreeMap<usize, Left>, _) =
+            left.unwrap_or_default().into_iter().partition(|(idx, left)| {
+                let is_replaced = found[*idx] == Some(wanted[*idx]);
+                !has_ended && is_replaced && was[*idx] == Some(left.digest(*idx))
+            });
         let from_left = begun.from_left.as_ref().and_then(|it| {
             let base = from_bytes(&context.store.blob(it.base).ok()??).ok()?;
             Some((as_written_now(Arc::new(base), known), it.base))
@@ -270,7 +267,7 @@ impl Resumed {
             if digest == was {
                 return None;
             }
-            if was == agreed[idx] || over.contains(&idx) {
+            if was == agreed[idx] || over.contains_key(&idx) {
                 return Some(Own { digest, stands_for: None });
             }
             let text = String::from_utf8(context.store.blob(was).ok()??).ok()?;
