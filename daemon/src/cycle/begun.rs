@@ -148,15 +148,15 @@ pub(super) struct Resumed {
     agreed: (Option<Arc<Base>>, Option<Digest>),
     left_state: Option<LeftState>,
     /// The positions of the replicas that were edited.
-    pub(super) from: Vec<usize>,
+    from: Vec<usize>,
     /// The positions of those that were written already.
     to: Vec<usize>,
     /// The files that hold what was there before, or what was written since.
     ours: Vec<Option<Own>>,
     /// Of those, the ones of which the editors have what was agreed on before; none if that is noted.
-    pub(super) written: Vec<usize>,
+    written: Vec<usize>,
     /// Which cell each cell of what the replicas held stands for; nothing where it is not known.
-    pub(super) keys: Vec<Vec<Option<CellKey>>>,
+    keys: Vec<Vec<Option<CellKey>>>,
     /// What that cycle was about to write, and where the store has that, if all is decided anew.
     given_up: Option<(Arc<Base>, Digest)>,
     /// What the editors have of the replicas that were left for later.
